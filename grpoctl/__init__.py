@@ -1,0 +1,3 @@
+"""grpoctl: GRPO from one YAML recipe."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,105 @@
+"""Which verb is meant? Finds it, runs it, prints errors once, sets the exit code."""
+
+import argparse
+import importlib
+import json
+import pkgutil
+import sys
+from collections.abc import Sequence
+from typing import NoReturn, Protocol, cast
+
+from grpoctl import __version__, commands
+from grpoctl.errors import Finding, GrpoctlError, InputError, nearest
+
+
+class Verb(Protocol):
+    """What a module in commands/ has; its docstring's first line is its help."""
+
+    __doc__: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, args: argparse.Namespace) -> int: ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    # Found before parsing, so that an error in the arguments themselves keeps to the same form.
+    as_json, debug = "--json" in words, "--debug" in words
+    try:
+        return _run(words)
+    except GrpoctlError as error:
+        if debug:
+            raise
+        _report(error, as_json)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `grpoctl … | head`: the reader has seen enough
+        sys.stderr.close()
+        return 0
+
+
+def _run(words: list[str]) -> int:
+    first = words[0] if words else "--help"
+    if first in ("-h", "--help"):
+        print(_help())
+        return 0
+    if first == "--version":
+        first = "version"
+    if first not in verb_names():
+        raise InputError(_unknown_verb(first))
+    verb = _verb(first)
+    parser = _Parser(prog=f"grpoctl {first}", description=verb.__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    verb.add_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    # Intermixed, so that key=value overrides may stand before and after options.
+    return verb.run(parser.parse_intermixed_args(words[1:]))
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with its errors in the form of all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(Finding(message, f"see {self.prog} --help", file=self.prog))
+
+
+def verb_names() -> list[str]:
+    """The verbs there are: the modules of commands/."""
+    return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+
+
+def _verb(name: str) -> Verb:
+    return cast(Verb, importlib.import_module(f"grpoctl.commands.{name}"))
+
+
+def _help() -> str:
+    rows = [f"  {name:<10} {_verb(name).__doc__.partition(chr(10))[0]}" for name in verb_names()]
+    return "\n".join(
+        [
+            f"grpoctl {__version__}: GRPO from one YAML recipe",
+            "",
+            "usage: grpoctl VERB … (each has --help)",
+            "",
+            *rows,
+        ]
+    )
+
+
+def _unknown_verb(word: str) -> Finding:
+    close = nearest(word, verb_names())
+    return Finding(
+        f"there is no verb {word[:40]}",
+        f"did you mean {close}?" if close else "see grpoctl --help",
+        file="grpoctl",
+    )
+
+
+def _report(error: GrpoctlError, as_json: bool) -> None:
+    findings = error.findings if isinstance(error, InputError) else []
+    if as_json:
+        print(json.dumps({"ok": False, "error": str(error), "errors": [f.as_json() for f in findings]}))
+    for line in map(str, findings) if findings else [str(error)]:
+        print(line, file=sys.stderr)

@@ -1,0 +1,154 @@
+"""What do the rows of a data set say: the question, the gold answer, and the columns beside them?"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grpoctl.data.dataset_info import Columns, DatasetEntry
+from grpoctl.errors import Finding
+
+# A file with a thousand bad rows has one fault, not a thousand.
+MAX_FINDINGS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One problem: earlier turns, the question, its gold answer, and every column of the file for rewards."""
+
+    question: str
+    answer: str
+    system: str | None = None
+    history: tuple[tuple[str, str], ...] = ()
+    columns: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Rows:
+    """The rows that can be used and what was wrong with the others."""
+
+    rows: list[Row] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    bad: int = 0
+
+
+def gold_answer(text: str) -> str:
+    """The final answer alone: GSM8K writes it behind `####`."""
+    return text.rpartition("####")[2].strip()
+
+
+def read_rows(entry: DatasetEntry, folder: Path, max_samples: int | None = None) -> Rows:
+    """The rows of a local data set, JSON or JSONL by what the file holds."""
+    path = folder / (entry.file_name or "")
+    result = Rows()
+    limits = [limit for limit in (entry.num_samples, max_samples) if limit is not None]
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        for line, values in _records(text, str(path)):
+            if limits and len(result.rows) >= min(limits):
+                break
+            row = _row(values, entry.columns)
+            if isinstance(row, Row):
+                result.rows.append(row)
+                continue
+            result.bad += 1
+            if result.bad <= MAX_FINDINGS:
+                result.findings.append(Finding(*row, file=str(path), line=line))
+    except _BadFile as error:
+        result.findings.append(error.finding)
+    except FileNotFoundError:
+        result.findings.append(Finding("is not there", "check file_name in dataset_info.json", file=str(path)))
+    except UnicodeDecodeError:
+        result.findings.append(Finding("is not UTF-8 text", "save it as UTF-8 JSON or JSONL", file=str(path)))
+    except OSError as error:
+        result.findings.append(Finding(f"cannot be read ({error.strerror})", "check the file", file=str(path)))
+    if result.bad > MAX_FINDINGS:
+        more = f"has {result.bad - MAX_FINDINGS} more bad rows"
+        result.findings.append(Finding(more, "mend them in the same way", file=str(path)))
+    if not result.rows and not result.findings:
+        result.findings.append(Finding("holds no rows", "give it at least a step's worth", file=str(path)))
+    return result
+
+
+class _BadFile(Exception):
+    def __init__(self, finding: Finding) -> None:
+        self.finding = finding
+
+
+def _records(text: str, file: str) -> Iterator[tuple[int, Any]]:
+    """Each record with its line: of a JSON list, or one a line."""
+    decoder = json.JSONDecoder()
+    in_list = text.lstrip()[:1] == "["
+    position = text.index("[") + 1 if in_list else 0
+    line, counted = 1, 0
+    while True:
+        position = _skip(text, position, " \t\r\n," if in_list else " \t\r\n")
+        line += text.count("\n", counted, position)
+        counted = position
+        if position == len(text) or (in_list and text[position] == "]"):
+            return
+        try:
+            record, position = decoder.raw_decode(text, position)
+        except json.JSONDecodeError as error:
+            raise _BadFile(
+                Finding(f"is not JSON ({error.msg})", "mend it here", file=file, line=error.lineno)
+            ) from None
+        except (RecursionError, ValueError) as error:
+            raise _BadFile(Finding(f"is not JSON ({error})", "mend it here", file=file, line=line)) from None
+        yield line, record
+
+
+def _skip(text: str, position: int, characters: str) -> int:
+    while position < len(text) and text[position] in characters:
+        position += 1
+    return position
+
+
+def _row(values: Any, columns: Columns) -> Row | tuple[str, str]:
+    """A row, or the problem and fix of one that is none."""
+    if not isinstance(values, dict):
+        return "is no JSON object", "write {…} with the columns"
+    question = _text(values, columns.prompt)
+    query = _text(values, columns.query)
+    if question is None or isinstance(question, _NotText):
+        return (
+            f"has no text in {columns.prompt or 'columns.prompt'}, the question",
+            "give it one, or name the column",
+        )
+    if query and not isinstance(query, _NotText):
+        question = f"{question}\n{query}"
+    if not question.strip():
+        return f"has an empty {columns.prompt}, the question", "give it a text"
+    gold_column = columns.answer or columns.response
+    gold = _text(values, gold_column)
+    if gold is None or isinstance(gold, _NotText) or not gold_answer(gold):
+        return f"has no text or number in {gold_column or 'columns.answer'}, the gold answer", "give it one"
+    system = _text(values, columns.system)
+    return Row(
+        question=question,
+        answer=gold_answer(gold),
+        system=system if isinstance(system, str) and system else None,
+        history=_history(values.get(columns.history) if columns.history else None),
+        columns=values,
+    )
+
+
+class _NotText:
+    """A value that is neither text nor a number."""
+
+
+def _text(values: dict[str, Any], column: str | None) -> str | _NotText | None:
+    value = values.get(column) if column else None
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return _NotText()
+
+
+def _history(value: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, list):
+        return ()
+    pairs = [pair for pair in value if isinstance(pair, list) and len(pair) == 2]
+    return tuple((str(question), str(answer)) for question, answer in pairs)

@@ -1,0 +1,44 @@
+"""On how many devices does it run, and how is the work laid out on them?"""
+
+from typing import Literal
+
+from grpoctl.recipe.keys.base import Keys, Word, Words, key
+
+
+class Mesh(Keys):
+    """Shape of a device mesh of the JAX engines."""
+
+    fsdp: int = key(1, ge=1, le=65536)
+    """Ways in which weights and prompts are split over devices."""
+
+    tensor: int = key(1, ge=1, le=65536)
+    """Ways in which each layer is split over devices."""
+
+
+class DeviceKeys(Keys):
+    """Devices"""
+
+    nproc_per_node: int = key(1, ge=1, le=1024)
+    """Processes of the TRL engine, one a GPU; more than one starts torchrun."""
+
+    deepspeed: Word | None = key(None)
+    """DeepSpeed for the TRL engine: z0, z2, z3, z3-offload, or the path of a configuration file."""
+
+    ddp_timeout: int = key(1800, ge=1, le=1_000_000_000)
+    """Seconds one process waits for the others."""
+
+    mesh: Mesh = key(Mesh())
+    """Device mesh of the JAX engines: `{fsdp: 4, tensor: 2}` for 8 devices."""
+
+    rollout_mesh: Mesh | None = key(None)
+    """A mesh of its own for rollouts; left out, they share the trainer's."""
+
+    attention: Literal["autoselected", "dot_product", "flash"] = key("autoselected")
+    """Attention kernel of engine maxtext."""
+
+    remat: Literal["none", "minimal", "full", "custom"] = key("full")
+    """What the JAX engines compute again in the backward pass instead of keeping it: nothing, little, everything,
+    or everything but what remat_offload names."""
+
+    remat_offload: Words = key(())
+    """Activations kept in host memory under `remat: custom`, such as `decoder_layer_input,query_proj`."""

@@ -1,0 +1,205 @@
+"""A YAML file and key=value overrides -> a Recipe, or every error at once, each with its file and line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+from grpoctl import shipped
+from grpoctl.errors import Finding, RecipeError, nearest, shown
+from grpoctl.recipe import yaml_text
+from grpoctl.recipe.llamafactory import INSTEAD_VALUES, OTHER_NAMES, REFUSED
+from grpoctl.recipe.rules import RULES
+from grpoctl.recipe.schema import Recipe
+from grpoctl.recipe.validate import unknown, validate
+from grpoctl.recipe.yaml_text import KeyPath, dotted
+
+COMMAND_LINE = "command line"
+
+
+@dataclass
+class RecipeSource:
+    """Where each value of a recipe was written."""
+
+    file: str
+    text: str = ""
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    overridden: set[KeyPath] = field(default_factory=set)
+
+    def at(self, path: KeyPath) -> tuple[str, int | None]:
+        """File and line of a key, or of the nearest key around it; no line where the recipe has none."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.overridden:
+                return COMMAND_LINE, None
+            if path[:end] in self.lines:
+                return self.file, self.lines[path[:end]]
+        return self.file, None
+
+    def finding(self, path: KeyPath, problem: str, fix: str, *, warning: bool = False) -> Finding:
+        """A finding about a key, at its place."""
+        file, line = self.at(path)
+        level: Literal["error", "warning"] = "warning" if warning else "error"
+        return Finding(problem, fix, key=dotted(path), file=file, line=line, level=level)
+
+
+@dataclass
+class RecipeReading:
+    """What came of reading a recipe. `recipe` holds every key that is right; it is None where nothing was readable."""
+
+    source: RecipeSource
+    recipe: Recipe | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def errors(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.level == "error"]
+
+    @property
+    def warnings(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.level == "warning"]
+
+
+def load_recipe(file: str, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe with its derived values, or RecipeError with all that is wrong."""
+    reading = read_recipe(file, overrides)
+    if reading.recipe is None or reading.errors:
+        raise RecipeError(reading.errors)
+    return reading.recipe.resolved()
+
+
+def read_recipe(file: str, overrides: Sequence[str] = ()) -> RecipeReading:
+    """Read a recipe file, or the built-in recipe of that name."""
+    text = yaml_text.read_text(find_recipe(file), file)
+    if isinstance(text, Finding):
+        if text.problem == "is not there":
+            text = Finding("is not there", _where_else(file), file=file)
+        return RecipeReading(RecipeSource(file), findings=[text])
+    return read_recipe_text(text, file, overrides)
+
+
+def find_recipe(file: str) -> Path:
+    """The file itself, or the built-in recipe that `recipes/quickstart.yaml` or `quickstart` names anywhere."""
+    path = Path(file)
+    try:
+        if not path.exists() and path.parent.name in ("", "recipes") and path.suffix in ("", ".yaml"):
+            built_in = shipped.RECIPES / f"{path.name.removesuffix('.yaml')}.yaml"
+            if built_in.is_file():
+                return built_in
+    except (OSError, ValueError):  # a name too long or with a NUL: read_text says so
+        pass
+    return path
+
+
+def _where_else(file: str) -> str:
+    close = nearest(Path(file).stem, shipped.recipe_names())
+    return (
+        f"did you mean {close}.yaml?" if close else "check the name; `grpoctl init --list` lists the built-in recipes"
+    )
+
+
+def read_recipe_text(text: str, file: str, overrides: Sequence[str] = ()) -> RecipeReading:
+    """The same from a text, as an editor holds it."""
+    parsed = yaml_text.parse(text, file)
+    source = RecipeSource(file, text, parsed.lines)
+    reading = RecipeReading(source, findings=list(parsed.findings))
+    values = parsed.value
+    if values is None and not parsed.findings:
+        reading.findings.append(Finding("is empty", "start from one that works: grpoctl init", file=file))
+    elif not isinstance(values, dict) and not parsed.findings:
+        reading.findings.append(Finding("holds no keys", "write key: value lines", file=file, line=1))
+    if not isinstance(values, dict):
+        return reading
+
+    reading.findings += _override(values, overrides, source)
+    wrong = _take_out_unknown_keys(values, source)
+    recipe, invalid = validate(Recipe, values, source.at)
+    reading.findings += wrong + [_with_advice(finding, values) for finding in invalid]
+    bad_keys = {finding.key.partition(".")[0] for finding in reading.findings}
+    reading.findings += _clashes(recipe, source, bad_keys)
+    # An unreadable text may have lost keys anywhere, so what was read of it is not a recipe.
+    reading.recipe = None if any(not finding.key for finding in parsed.findings) else recipe
+    reading.findings.sort(key=lambda finding: (finding.line is None, finding.line or 0))
+    return reading
+
+
+def _override(values: dict[str, Any], overrides: Sequence[str], source: RecipeSource) -> list[Finding]:
+    """Set each `key=value` in values; dotted keys reach into mappings and lists."""
+    findings: list[Finding] = []
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        path: KeyPath = tuple(int(part) if part.isdigit() else part for part in name.strip().split("."))
+        if not equals or not name.strip() or "" in path:
+            findings.append(Finding(f"is {shown(override)}", "write overrides as key=value", file=COMMAND_LINE))
+            continue
+        parsed = yaml_text.parse(text, COMMAND_LINE)
+        if parsed.findings:
+            first = parsed.findings[0]
+            findings.append(Finding(first.problem, first.fix, key=dotted(path), file=COMMAND_LINE))
+            continue
+        inner: Any = values
+        for part, following in pairwise(path):
+            inner = _step_into(inner, part, following)
+        if isinstance(inner, dict):
+            inner[str(path[-1])] = parsed.value
+        elif isinstance(inner, list) and isinstance(path[-1], int) and path[-1] < len(inner):
+            inner[path[-1]] = parsed.value
+        else:
+            findings.append(
+                Finding(
+                    "reaches into a value that has no such part",
+                    f"set {path[0]} as a whole",
+                    key=dotted(path),
+                    file=COMMAND_LINE,
+                )
+            )
+            continue
+        source.overridden.add(path)
+    return findings
+
+
+def _step_into(inner: Any, part: str | int, following: str | int) -> Any:
+    if isinstance(inner, dict):
+        held = inner.get(str(part))
+        if held is None and isinstance(following, str):
+            held = inner[str(part)] = {}
+        return held
+    if isinstance(inner, list) and isinstance(part, int) and part < len(inner):
+        return inner[part]
+    return None
+
+
+def _take_out_unknown_keys(values: dict[str, Any], source: RecipeSource) -> list[Finding]:
+    """Remove keys that no recipe has, saying for each what to use instead."""
+    findings = []
+    for name in [name for name in values if name not in Recipe.model_fields]:
+        value = values.pop(name)
+        if name in REFUSED:
+            problem, fix = REFUSED[name]
+        elif name in OTHER_NAMES:
+            problem, fix = "is not the name here", OTHER_NAMES[name]
+        else:
+            problem, fix = unknown(name, Recipe.model_fields)
+        if name in REFUSED and value in (False, None):
+            findings.append(source.finding((name,), "is off, as it always is here", "take it out", warning=True))
+        else:
+            findings.append(source.finding((name,), problem, fix))
+    return findings
+
+
+def _with_advice(finding: Finding, values: dict[str, Any]) -> Finding:
+    """For a value that another program takes, say what to use instead of listing all choices."""
+    given = values.get(finding.key)
+    advice = INSTEAD_VALUES.get((finding.key, given)) if isinstance(given, str) else None
+    if advice is None:
+        return finding
+    return Finding(finding.problem, advice, key=finding.key, file=finding.file, line=finding.line)
+
+
+def _clashes(recipe: Recipe, source: RecipeSource, bad_keys: set[str]) -> list[Finding]:
+    return [
+        source.finding((clash.key,), clash.problem, clash.fix, warning=clash.warning)
+        for rule in RULES
+        for clash in rule(recipe)
+        if bad_keys.isdisjoint((clash.key, *clash.with_keys))
+    ]

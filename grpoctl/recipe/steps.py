@@ -1,0 +1,54 @@
+"""How many prompts make a step, and how many steps make the run?"""
+
+from dataclasses import dataclass
+
+from grpoctl.recipe.schema import Recipe, engine_of
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """The batch arithmetic of a run. `steps` is None where the number of rows is not known."""
+
+    prompts_per_device: int
+    accumulation: int
+    devices: int
+    num_generations: int
+    steps: int | None
+
+    @property
+    def prompts(self) -> int:
+        """Prompts a step."""
+        return self.prompts_per_device * self.accumulation * self.devices
+
+    @property
+    def completions(self) -> int:
+        """Completions a step."""
+        return self.prompts * self.num_generations
+
+    def in_words(self) -> str:
+        steps = "as many steps as the data gives" if self.steps is None else f"{self.steps} steps"
+        prompts, group = f"{self.prompts} prompts" if self.prompts > 1 else "1 prompt", self.num_generations
+        return f"{prompts} x {group} completions = {self.completions} completions a step, {steps}"
+
+
+def plan_steps(recipe: Recipe, rows: int | None) -> StepPlan:
+    """The arithmetic for a recipe on so many rows; an incomplete last step of an epoch is dropped, as TRL does."""
+    # The JAX engines split prompts over the fsdp axis; tensor devices share one prompt's work.
+    devices = recipe.nproc_per_node if engine_of(recipe) == "trl" else recipe.mesh.fsdp
+    plan = StepPlan(
+        recipe.per_device_train_batch_size,
+        recipe.gradient_accumulation_steps,
+        devices,
+        recipe.num_generations,
+        recipe.max_steps if recipe.max_steps > 0 else None,
+    )
+    if plan.steps is not None or rows is None:
+        return plan
+    batches = int(recipe.num_train_epochs * (rows // plan.prompts))
+    return StepPlan(
+        plan.prompts_per_device,
+        plan.accumulation,
+        devices,
+        plan.num_generations,
+        batches * recipe.num_iterations,
+    )

@@ -1,0 +1,1 @@
+"""Rewards: how a completion is scored, one family a module."""

@@ -1,0 +1,13 @@
+"""What stands between the tags of a completion? Text searches only, so that no completion can make them slow."""
+
+
+def last_tagged(text: str, tag: str) -> str | None:
+    """The text of the last complete `<tag>…</tag>`, or None."""
+    end = text.rfind(f"</{tag}>")
+    start = text.rfind(f"<{tag}>", 0, max(end, 0))
+    return text[start + len(tag) + 2 : end] if start >= 0 else None
+
+
+def has_pair(text: str, tag: str) -> bool:
+    """Whether the tag is opened and closed anywhere."""
+    return f"<{tag}>" in text and f"</{tag}>" in text

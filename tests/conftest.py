@@ -1,0 +1,20 @@
+"""What several test modules use."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+GOOD = "model_name_or_path: tiny\ndataset: tiny_arithmetic\nreward_funcs: accuracy\n"
+
+
+@pytest.fixture
+def recipe_file(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a recipe that is right but for the lines given."""
+
+    def write(extra: str = "", name: str = "r.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(GOOD + extra, encoding="utf-8")
+        return path
+
+    return write
