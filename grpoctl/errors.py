@@ -85,6 +85,8 @@ def shown(value: object) -> str:
         return "a list"
     if not isinstance(value, str):
         return str(value)
+    if value.isidentifier() and len(value) <= 60 and value.lower() not in ("true", "false", "null", "nan", "inf"):
+        return value
     cut = value if len(value) <= 60 else value[:57] + "..."
     printable = "".join(char if char.isprintable() else repr(char)[1:-1] for char in cut)
     return f'the text "{printable}"'

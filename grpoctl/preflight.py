@@ -63,6 +63,8 @@ def check(reading: RecipeReading, machine: Machine | None = None) -> Preflight:
     if result.rows:
         _score_gold_answers(recipe, result, tell)
     _plan(recipe, result, tell)
+    # The recipe's own lines first and in their order, then those of the data's files.
+    result.findings.sort(key=lambda finding: (finding.file != reading.source.file, finding.line or 0))
     return result
 
 
@@ -264,10 +266,10 @@ def _score_gold_answers(recipe: Recipe, result: Preflight, tell: _Teller) -> Non
         short = [index for index, score in enumerate(scores) if score is not None and score != ready.reward.maximum]
         if ready.reward.maximum is not None and short:
             index = short[0]
+            earned = f"gives {name} {scores[index]:g} of {ready.reward.maximum:g}"
             tell.error(
                 key,
-                f'gives the gold answer "{rows[index].answer[:40]}" {scores[index]:g} of {ready.reward.maximum:g} '
-                f"({len(short)} of {len(rows)} tried)",
+                f'{earned} for the gold answer "{rows[index].answer[:40]}" ({len(short)} of {len(rows)} tried)',
                 "use another reward, or mend the data's answers",
             )
         empty = ready.score([""] * len(rows), columns)

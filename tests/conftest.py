@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-GOOD = "model_name_or_path: tiny\ndataset: tiny_arithmetic\nreward_funcs: accuracy\n"
+GOOD = """model_name_or_path: tiny
+dataset: tiny_arithmetic
+reward_funcs: accuracy
+system_prompt: ""
+max_completion_length: 40
+"""
 
 
 @pytest.fixture

@@ -168,6 +168,9 @@ _REFUSED: tuple[tuple[str, str, str], ...] = (
         include_effective_tokens_per_second include_num_input_tokens_seen remove_unused_columns disable_tqdm
         logging_first_step logging_strategy dataloader_pin_memory save_safetensors save_strategy
         ddp_find_unused_parameters vllm_max_lora_rank vllm_config lr_scheduler_kwargs local_rank block_diag_attn
+        use_cpu no_cuda log_completions num_completions_to_print log_unique_prompts shuffle_dataset
+        dataloader_drop_last average_tokens_across_devices full_determinism auto_find_batch_size
+        ds3_gather_for_generation pad_to_multiple_of use_cache ignore_data_skip log_level
         """,
     ),
     (

@@ -82,10 +82,9 @@ def find_recipe(file: str) -> Path:
     """The file itself, or the built-in recipe that `recipes/quickstart.yaml` or `quickstart` names anywhere."""
     path = Path(file)
     try:
-        if not path.exists() and path.parent.name in ("", "recipes") and path.suffix in ("", ".yaml"):
-            built_in = shipped.RECIPES / f"{path.name.removesuffix('.yaml')}.yaml"
-            if built_in.is_file():
-                return built_in
+        name = path.name.removesuffix(".yaml")
+        if not path.exists() and path.parent.name in ("", "recipes") and name in shipped.recipe_names():
+            return shipped.RECIPES / f"{name}.yaml"
     except (OSError, ValueError):  # a name too long or with a NUL: read_text says so
         pass
     return path
@@ -108,8 +107,8 @@ def read_recipe_text(text: str, file: str, overrides: Sequence[str] = ()) -> Rec
         reading.findings.append(Finding("is empty", "start from one that works: grpoctl init", file=file))
     elif not isinstance(values, dict) and not parsed.findings:
         reading.findings.append(Finding("holds no keys", "write key: value lines", file=file, line=1))
-    if not isinstance(values, dict):
-        return reading
+    if not isinstance(values, dict) or any(not finding.key for finding in parsed.findings):
+        return reading  # keys may have been lost anywhere, so what was read is not the recipe
 
     reading.findings += _override(values, overrides, source)
     wrong = _take_out_unknown_keys(values, source)
@@ -117,8 +116,7 @@ def read_recipe_text(text: str, file: str, overrides: Sequence[str] = ()) -> Rec
     reading.findings += wrong + [_with_advice(finding, values) for finding in invalid]
     bad_keys = {finding.key.partition(".")[0] for finding in reading.findings}
     reading.findings += _clashes(recipe, source, bad_keys)
-    # An unreadable text may have lost keys anywhere, so what was read of it is not a recipe.
-    reading.recipe = None if any(not finding.key for finding in parsed.findings) else recipe
+    reading.recipe = recipe
     reading.findings.sort(key=lambda finding: (finding.line is None, finding.line or 0))
     return reading
 

@@ -73,6 +73,7 @@ def a_maxtext_checkpoint_needs_names(recipe: Recipe) -> Iterator[Clash]:
             "use engine: maxtext",
             ("model_name_or_path",),
         )
+        return
     if recipe.tokenizer_name_or_path is None:
         yield Clash(
             "tokenizer_name_or_path",

@@ -139,8 +139,9 @@ def _number(limit: object) -> str:
 def _not_a_choice(given: object, field: FieldInfo | None, expected: str) -> tuple[str, str]:
     choices = [choice.strip("'") for choice in expected.replace(" or ", ", ").split(", ")]
     close = nearest(given, choices) if isinstance(given, str) else None
-    said = f"is {given}" if isinstance(given, str) and given.isidentifier() else f"is {shown(given)}"
-    return said, (f"did you mean {close}? The choices: " if close else "use one of ") + ", ".join(choices)
+    return f"is {shown(given)}", (f"did you mean {close}? The choices: " if close else "use one of ") + ", ".join(
+        choices
+    )
 
 
 def unknown(name: str, known: Mapping[str, object]) -> tuple[str, str]:

@@ -48,13 +48,13 @@ def test_a_group_of_one_is_refused() -> None:
         ("lora_dropout: 5.0", "is 5.0; use a number below 1 (0 to 0.1 is usual)."),
         ("learning_rate: -1", "is -1; use a number above 0 (5e-7 to 3e-6 full, 1e-6 to 1e-5 LoRA)."),
         ("per_device_train_batch_size: 0", "is 0; use 1 or more."),
-        ("template: qwen99", 'is the text "qwen99", which is no template known here; use qwen, or take it out to use '
+        ("template: qwen99", 'is qwen99, which is no template known here; use qwen, or take it out to use '
                              "the tokenizer's own chat template."),
         # Types
         ("learning_rate: .nan", "is nan; use a finite number (5e-7 to 3e-6 full, 1e-6 to 1e-5 LoRA)."),
         ("max_steps: 10.0", "is 10.0; use a whole number, such as 10."),
         ("seed: true", "is true; use a whole number."),
-        ("bf16: maybe", 'is the text "maybe"; use true or false.'),
+        ("bf16: maybe", 'is maybe; use true or false.'),
         ("bf16: 1", "is 1; use true or false."),
         ("output_dir: 3", 'is 3; write "3" in quotes.'),
         ("save_steps:", "is empty; give a value, or take the line out for the default 500."),
@@ -155,12 +155,13 @@ def test_an_override_reaches_into_a_list() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("lora_rank", 'command line: is the text "lora_rank"; write overrides as key=value.'),
+        ("lora_rank", 'command line: is lora_rank; write overrides as key=value.'),
         ("=3", 'command line: is the text "=3"; write overrides as key=value.'),
         ("lora_rank=0", "command line: lora_rank: is 0; use 1 or more (8 to 64 are usual)."),
         ("lora_rnk=8", "command line: lora_rnk: is no key; did you mean lora_rank?"),
         ("reward_funcs.7.weight=1",
-         "command line: reward_funcs.7.weight: reaches into a value that has no such part; set reward_funcs as a whole."),
+         "command line: reward_funcs.7.weight: reaches into a value that has no such part; "
+         "set reward_funcs as a whole."),
         ("mesh={", None),
     ],
 )  # fmt: skip

@@ -12,10 +12,11 @@ from grpoctl.recipe.schema import Recipe
 COUNT = 20_000
 
 HOSTILE = (
-    "", "null", "~", "[]", "{}", "[[[[", "}", "!!python/object/apply:os.system [ls]", "*a", "&a [*a]", "<<: *b", "{a: 1}",
-    "1e-4", "1e999", "-0", ".nan", ".inf", "9" * 400, "0x1F", "1_000", "no", "'", '"', "|", ">-", "\t", "\x00", "\u2028",
-    "二", "🎲", "- - - x", "? a", "%YAML 1.1", "---", "...", "#", ": :", "64", '"64"', "-1", "0", "true", "a, b", "[1, 2]",
-    "{fsdp: -1}", "{greedy: {temperature: x}}", "[{use: accuracy, weight: y}]", "x" * 5000, "../../etc/passwd", "gs://x/items",
+    "", "null", "~", "[]", "{}", "[[[[", "}", "!!python/object/apply:os.system [ls]", "*a", "&a [*a]", "<<: *b",
+    "{a: 1}", "1e-4", "1e999", "-0", ".nan", ".inf", "9" * 400, "0x1F", "1_000", "no", "'", '"', "|", ">-", "\t",
+    "\x00", "\u2028", "二", "🎲", "- - - x", "? a", "%YAML 1.1", "---", "...", "#", ": :", "64", '"64"', "-1", "0",
+    "true", "a, b", "[1, 2]", "{fsdp: -1}", "{greedy: {temperature: x}}", "[{use: accuracy, weight: y}]",
+    "x" * 5000, "../../etc/passwd", "gs://x/items",
 )  # fmt: skip
 
 
@@ -41,7 +42,9 @@ def mutate(text: str, rng: random.Random) -> str:
             case 6:  # a letter of a key or value changed
                 line = lines[place]
                 spot = rng.randrange(len(line) + 1)
-                lines[place] = line[:spot] + chr(rng.choice((rng.randrange(32, 127), rng.randrange(0x4000)))) + line[spot + 1 :]
+                lines[place] = (
+                    line[:spot] + chr(rng.choice((rng.randrange(32, 127), rng.randrange(0x4000)))) + line[spot + 1 :]
+                )
             case 7:
                 lines[place] = lines[place][: rng.randrange(len(lines[place]) + 1)]
             case 8:

@@ -1,0 +1,40 @@
+# make install: .venv with the pinned packages; make test: that, then every test; make check: what CI runs.
+
+PYTHON ?= python3
+BIN := .venv/bin
+EXTRAS := trl,tunix,mnist,webui,dev
+# TORCH_INDEX_URL names another package index for torch, for one of its CUDA or CPU builds.
+TORCH_INDEX := $(if $(TORCH_INDEX_URL),--index-url $(TORCH_INDEX_URL))
+
+.PHONY: install test check lint types docs wheel clean
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints/common.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("grpoctl needs Python 3.11 or newer; name one with PYTHON=…")'
+	$(PYTHON) -m venv .venv
+	# torch comes first and alone: asked for by another package, it would bring gigabytes of CUDA to machines without a GPU.
+	$(BIN)/pip install --quiet $(TORCH_INDEX) torch==$$(sed -n 's/^torch==//p' constraints/common.txt)
+	$(BIN)/pip install --quiet --constraint constraints/common.txt --editable '.[$(EXTRAS)]'
+	touch $@
+
+test: install
+	$(BIN)/pytest
+
+check: install lint types test
+
+lint: install
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: install
+	$(BIN)/mypy
+
+docs: install
+	$(BIN)/python -m grpoctl.recipe.docs
+
+wheel: install
+	$(BIN)/python -m hatchling build -t wheel
+
+clean:
+	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache

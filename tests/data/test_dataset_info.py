@@ -1,0 +1,72 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from grpoctl.data.dataset_info import DatasetEntry, find_entry
+
+
+def said(tmp_path: Path, entry: object, name: str = "mine") -> list[str]:
+    (tmp_path / "dataset_info.json").write_text(json.dumps({"mine": entry}, indent=1))
+    found = find_entry(name, tmp_path)
+    assert isinstance(found, list), found
+    return [str(finding).replace(f"{tmp_path}/", "") for finding in found]
+
+
+def test_a_users_entry_is_found_with_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "dataset_info.json").write_text(
+        '{"mine": {"file_name": "a.json", "columns": {"prompt": "q", "answer": "a"}}}'
+    )
+    found = find_entry("mine", tmp_path)
+    assert isinstance(found, tuple)
+    entry, folder = found
+    assert folder == tmp_path
+    assert (entry.columns.prompt, entry.columns.answer) == ("q", "a")
+    assert entry.columns.response is None  # giving columns leaves out every one that is not listed
+
+
+def test_a_name_that_the_user_lacks_comes_from_grpoctls_own_data(tmp_path: Path) -> None:
+    found = find_entry("my_math_data", tmp_path)
+    assert isinstance(found, tuple)
+    assert found[0].columns.prompt == "instruction"
+
+
+def test_an_unknown_name_suggests_the_nearest(tmp_path: Path) -> None:
+    found = find_entry("my_mat_data", tmp_path)
+    assert isinstance(found, list)
+    assert str(found[0]) == "dataset: names my_mat_data, which no dataset_info.json has; did you mean my_math_data?"
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        # LLaMA-Factory reads this as alpaca without a word
+        ({"file_name": "a", "format": "sharegpt"}, "3: format: is no key; did you mean formatting?"),
+        ({"file_name": "a", "columns": {"promt": "q"}}, "4: columns.promt: is no key; did you mean prompt?"),
+        ({"file_name": "a", "ranking": True},
+         "3: ranking: holds preference pairs; use a data set of questions with answers."),
+        ({"file_name": "a", "columns": {"prompt": "q", "tools": "t"}},
+         "5: columns.tools: is not taken here; prompts have no tools."),
+        ({"script_url": "x"}, "2: script_url: runs code from the network; use file_name or hf_hub_url."),
+        ({"subset": "main"}, "2: mine: names no file_name and no hf_hub_url; add one."),
+        ({"file_name": 3}, '3: file_name: is 3; write "3" in quotes.'),
+        ({"file_name": "a", "num_samples": 0}, "4: num_samples: is 0; use 1 or more."),
+    ],
+)  # fmt: skip
+def test_a_wrong_entry_is_refused_with_its_line(tmp_path: Path, entry: object, message: str) -> None:
+    (finding,) = said(tmp_path, entry)
+    assert finding.partition(": ")[2].endswith(message.partition(": ")[2])
+    assert finding.startswith("dataset_info.json:")
+
+
+def test_an_entry_that_is_no_mapping_and_a_file_that_is_no_mapping_are_refused(tmp_path: Path) -> None:
+    assert said(tmp_path, "a.json") == ['dataset_info.json:2: mine: is no mapping; write "mine": {"file_name": …}.']
+    (tmp_path / "dataset_info.json").write_text("[1, 2]")
+    found = find_entry("mine", tmp_path)
+    assert isinstance(found, list)
+    assert "holds no data sets" in str(found[0])
+
+
+def test_llama_factorys_other_hubs_are_let_pass() -> None:
+    entry = DatasetEntry(hf_hub_url="a/b", ms_hub_url="c/d", om_hub_url="e/f")
+    assert entry.formatting == "alpaca"

@@ -1,0 +1,36 @@
+import json
+from pathlib import Path
+
+from grpoctl import shipped
+from grpoctl.recipe.docs import json_schema, json_schema_text, markdown
+from grpoctl.recipe.schema import SECTIONS, Recipe
+
+DOCS = Path(__file__).parents[2] / "docs" / "recipe.md"
+
+
+def test_the_committed_docs_and_schema_are_current() -> None:
+    assert DOCS.read_text(encoding="utf-8") == markdown(), "run: python -m grpoctl.recipe.docs"
+    assert shipped.SCHEMA.read_text(encoding="utf-8") == json_schema_text(), "run: python -m grpoctl.recipe.docs"
+
+
+def test_every_key_has_a_sentence() -> None:
+    for section in SECTIONS:
+        for name, field in section.model_fields.items():
+            assert field.description and field.description.rstrip().endswith("."), name
+
+
+def test_the_schema_knows_every_key_and_refuses_others() -> None:
+    schema = json_schema()
+    assert list(schema["properties"]) == [name for section in SECTIONS for name in section.model_fields]
+    assert schema["additionalProperties"] is False
+
+
+def test_the_schema_accepts_both_forms_of_a_list() -> None:
+    kinds = {part["type"] for part in json_schema()["properties"]["reward_funcs"]["anyOf"]}
+    assert kinds == {"string", "array"}
+
+
+def test_every_default_is_a_value_that_the_recipe_takes() -> None:
+    defaults = json.loads(Recipe().model_dump_json())
+    text = {name: value for name, value in defaults.items() if value is not None and value != []}
+    assert Recipe.model_validate(text) == Recipe()

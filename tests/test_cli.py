@@ -1,0 +1,224 @@
+"""The command line as a script and as a person meet it."""
+
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from grpoctl import __version__, cli
+
+HEAVY = ("torch", "jax", "trl", "transformers", "datasets", "gradio")
+
+
+def run(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "grpoctl", *words], cwd=cwd, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_help_lists_every_verb_with_a_line() -> None:
+    result = run("--help")
+    assert result.returncode == 0
+    for verb in cli.verb_names():
+        assert re.search(rf"^  {verb}\s+\S.*\.$", result.stdout, re.MULTILINE), verb
+
+
+@pytest.mark.parametrize("verb", cli.verb_names())
+def test_every_verb_has_help(verb: str) -> None:
+    result = run(verb, "--help")
+    assert result.returncode == 0
+    assert f"grpoctl {verb}" in result.stdout
+
+
+@pytest.mark.parametrize("words", [["version"], ["--version"]])
+def test_version(words: list[str]) -> None:
+    assert run(*words).stdout == f"grpoctl {__version__}\n"
+
+
+def test_an_unknown_verb_suggests_the_nearest() -> None:
+    result = run("chek", "recipes/quickstart.yaml")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "grpoctl: there is no verb chek; did you mean check?\n"
+
+
+def test_a_missing_argument_is_one_line_and_exit_2() -> None:
+    result = run("check")
+    assert result.returncode == 2
+    assert result.stderr == "grpoctl check: the following arguments are required: RECIPE; see grpoctl check --help.\n"
+
+
+@pytest.mark.parametrize("verb", ["check", "doctor", "version", "schema", "init"])
+def test_json_prints_exactly_one_document(verb: str, tmp_path: Path) -> None:
+    words = {"check": ["quickstart"], "init": ["--list"]}.get(verb, [])
+    result = run(verb, *words, "--json", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert isinstance(json.loads(result.stdout), dict)
+
+
+def test_errors_are_json_too_where_json_is_asked_for() -> None:
+    result = run("init", "quickstrat", "--json")
+    assert result.returncode == 2
+    document = json.loads(result.stdout)
+    assert document["ok"] is False
+    assert document["errors"][0]["fix"] == "did you mean quickstart?"
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["check", "recipes/quickstart.yaml"], ["schema"], ["init", "--list"], ["doctor"]]
+)
+def test_nothing_heavy_is_loaded(words: list[str]) -> None:
+    code = (
+        f"import sys; from grpoctl.cli import main; main({words!r}); print([m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_does_not_wait_for_pydantic() -> None:
+    code = "import sys; from grpoctl.cli import main; main(['--help']); print('pydantic' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize(
+    ("words", "limit_s"),
+    [
+        (["--help"], 0.12),
+        (["check", "recipes/qwen3_gsm8k.yaml"], 0.6),  # text and arithmetic: its data and model are not here
+        (["check", "recipes/quickstart.yaml"], 1.5),  # with rows, prompts and rewards
+    ],
+)
+def test_start_up_time(words: list[str], limit_s: float) -> None:
+    def seconds() -> float:
+        start = time.perf_counter()
+        assert run(*words).returncode == 0
+        return time.perf_counter() - start
+
+    def machine_load() -> float:
+        """How much slower than on a quiet core this machine starts Python just now; 0.012 s is quiet."""
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-I", "-S", "-c", "pass"], check=True)
+        return max(1.0, (time.perf_counter() - start) / 0.012)
+
+    seconds()  # the first writes bytecode
+    loads = [machine_load() for _ in range(5)]
+    assert statistics.median(seconds() for _ in range(5)) <= limit_s * statistics.median(loads)
+
+
+def test_check_prints_every_error_with_its_place_and_exits_2(recipe_file: Callable[..., Path]) -> None:
+    path = recipe_file("lora_rank: 0\nnum_genrations: 4\n")
+    result = run("check", str(path))
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == [
+        f"error: {path}:6: lora_rank: is 0; use 1 or more (8 to 64 are usual).",
+        f"error: {path}:7: num_genrations: is no key; did you mean num_generations?",
+    ]
+    assert result.stdout == f"{path}: 2 errors, 0 warnings\n"
+
+
+def test_check_json_holds_what_scripts_rely_on(recipe_file: Callable[..., Path]) -> None:
+    path = recipe_file("lora_rank: 0\n")
+    document = json.loads(run("check", str(path), "--json").stdout)
+    assert document["ok"] is False
+    assert document["errors"] == [
+        {
+            "file": str(path),
+            "line": 6,
+            "key": "lora_rank",
+            "problem": "is 0",
+            "fix": "use 1 or more (8 to 64 are usual)",
+        }
+    ]
+
+
+def test_overrides_may_stand_before_and_after_options(recipe_file: Callable[..., Path]) -> None:
+    path = str(recipe_file())
+    for words in (
+        ["check", path, "seed=7", "--json"],
+        ["check", "--json", path, "seed=7"],
+        ["check", path, "--json", "seed=7"],
+    ):
+        assert json.loads(run(*words).stdout)["recipe"]["seed"] == 7
+
+
+def test_init_writes_a_recipe_that_checks_and_never_overwrites(tmp_path: Path) -> None:
+    assert run("init", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "recipe.schema.json").is_file()
+    assert run("check", "quickstart.yaml", cwd=tmp_path).returncode == 0
+    again = run("init", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "quickstart.yaml: is there already" in again.stderr
+
+
+def test_init_into_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = run("init", "--to", str(tmp_path / "file" / "x"))
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_reader_that_stops_reading_is_no_error() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "grpoctl", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert "Traceback" not in process.stderr.read()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="reads its memory from /proc")
+@pytest.mark.parametrize("make", ["bomb", "big", "folder", "device", "deep"])
+def test_a_hostile_recipe_costs_under_2_s_and_200_mb(make: str, tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    if make == "bomb":
+        steps = zip("abcdefgh", "bcdefghi", strict=True)
+        lines = [f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]" for old, new in steps]
+        path.write_text("\n".join(["a: &a [x,x,x,x,x,x,x,x,x]", *lines]))
+    elif make == "big":
+        with path.open("wb") as stream:
+            stream.write(b"a: " + b"x" * (100 * 2**20))
+    elif make == "folder":
+        path.mkdir()
+    elif make == "device":
+        path = Path("/dev/zero")
+    else:
+        path.write_text("[" * 200_000)
+    code = (
+        "import re, sys; from grpoctl.cli import main; code = main(['check', sys.argv[1]]);"
+        "print(code, int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) // 1024)"
+    )
+    start = time.perf_counter()
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert time.perf_counter() - start < 2
+    exit_code, megabytes = map(int, result.stdout.split()[-2:])
+    assert exit_code == 2
+    assert megabytes < 200
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="takes root to become another user")
+def test_a_recipe_that_may_not_be_read_gets_one_line(recipe_file: Callable[..., Path]) -> None:
+    from grpoctl.recipe.load import read_recipe
+
+    path = recipe_file()
+    path.chmod(0)
+    os.chmod(path.parent, 0o755)  # noqa: PTH101
+    path.parent.parent.chmod(0o755)
+    path.parent.parent.parent.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        findings = read_recipe(str(path)).findings
+    finally:
+        os.seteuid(0)
+    assert [str(finding) for finding in findings] == [
+        f"{path}: may not be read by you; allow it: chmod u+r {path.name}."
+    ]
