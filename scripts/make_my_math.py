@@ -3,9 +3,10 @@
 python scripts/make_my_math.py
 """
 
-import json
 import random
 from pathlib import Path
+
+from make_arithmetic import json_list
 
 ROWS = 200
 DOCUMENT = [
@@ -37,11 +38,6 @@ def _equation(rng: random.Random) -> dict[str, str]:
     return {"instruction": f"求解方程 {a}x + {b} = {a * x + b}", "input": "", "output": f"x = {x}"}
 
 
-def json_text(rows: list[dict[str, str]]) -> str:
-    """A JSON list with one row a line, so that a diff shows rows."""
-    return "[\n" + ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n]\n"
-
-
 if __name__ == "__main__":
     target = Path(__file__).parents[1] / "data" / "my_math_data.json"
-    target.write_text(json_text(make_rows()), encoding="utf-8")
+    target.write_text(json_list(make_rows()), encoding="utf-8")
