@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import io
 import json
 import pkgutil
 import sys
@@ -27,18 +28,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     # Found before parsing, so that an error in the arguments themselves keeps to the same form.
     as_json, debug = "--json" in words, "--debug" in words
+    if isinstance(sys.stdout, io.TextIOWrapper):  # file names may hold bytes that no encoding can print
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _run(words)
-    except GrpoctlError as error:
-        if debug:
-            raise
-        _report(error, as_json)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
     except BrokenPipeError:  # `grpoctl … | head`: the reader has seen enough
         sys.stderr.close()
         return 0
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if debug:
+            raise
+        failure = error if isinstance(error, GrpoctlError) else _unforeseen(error)
+        _report(failure, as_json)
+        return failure.exit_code
+
+
+def _unforeseen(error: Exception) -> GrpoctlError:
+    """An error that nothing expected, in one line: the system's where it said no, else a fault of grpoctl."""
+    if isinstance(error, OSError) and error.strerror:
+        return GrpoctlError(f"{error.filename or 'grpoctl'}: {error.strerror}")
+    said = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+    return GrpoctlError(f"grpoctl: a fault of its own ({said}); run it again with --debug and report what it prints.")
 
 
 def _run(words: list[str]) -> int:

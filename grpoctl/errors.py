@@ -34,6 +34,20 @@ class Finding:
         }
 
 
+class Verdict:
+    """What has findings, by what they mean: errors have to be mended, warnings are worth knowing."""
+
+    findings: list[Finding]
+
+    @property
+    def errors(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.level == "error"]
+
+    @property
+    def warnings(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.level == "warning"]
+
+
 class GrpoctlError(Exception):
     """The work failed; the message is for people and needs no traceback."""
 

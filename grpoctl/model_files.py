@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from grpoctl import shipped
+from grpoctl.paths import is_file, is_folder, user_path
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
@@ -15,7 +16,7 @@ def find_model(name: str, revision: str = "main", cache_dir: str | None = None) 
         return shipped.MODELS[name]
     if is_remote(name):
         return _snapshot(name, revision, cache_dir) if _HUB_NAME.fullmatch(name) else None
-    return Path(name).expanduser()
+    return user_path(name)
 
 
 def is_remote(name: str) -> bool:
@@ -24,24 +25,24 @@ def is_remote(name: str) -> bool:
         return False
     if "://" in name:
         return True
-    return _HUB_NAME.fullmatch(name) is not None and not Path(name).is_dir()
+    return _HUB_NAME.fullmatch(name) is not None and not is_folder(Path(name))
 
 
 def hub_cache(cache_dir: str | None = None) -> Path:
     """The folder that Hugging Face's libraries download into."""
     if cache_dir is not None:
-        return Path(cache_dir).expanduser()
+        return user_path(cache_dir)
     if "HF_HUB_CACHE" in os.environ:
-        return Path(os.environ["HF_HUB_CACHE"]).expanduser()
-    return Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser() / "hub"
+        return user_path(os.environ["HF_HUB_CACHE"])
+    return user_path(os.environ.get("HF_HOME", "~/.cache/huggingface")) / "hub"
 
 
 def _snapshot(name: str, revision: str, cache_dir: str | None) -> Path | None:
     kept = hub_cache(cache_dir) / f"models--{name.replace('/', '--')}"
     reference = kept / "refs" / revision
     try:
-        commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else revision
+        commit = reference.read_text(encoding="utf-8").strip() if is_file(reference) else revision
         snapshot = kept / "snapshots" / commit
-        return snapshot if snapshot.is_dir() else None
+        return snapshot if is_folder(snapshot) else None
     except (OSError, ValueError):
         return None

@@ -222,3 +222,36 @@ def test_a_recipe_that_may_not_be_read_gets_one_line(recipe_file: Callable[..., 
     assert [str(finding) for finding in findings] == [
         f"{path}: may not be read by you; allow it: chmod u+r {path.name}."
     ]
+
+
+def test_a_fault_of_our_own_is_one_line_and_a_traceback_only_on_request(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(words: list[str]) -> int:
+        raise TypeError("two\nlines")
+
+    monkeypatch.setattr(cli, "_run", fail)
+    assert cli.main(["check"]) == 1
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "TypeError: two" in said.err
+    with pytest.raises(TypeError):
+        cli.main(["check", "--debug"])
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), PermissionError(13, "Permission denied", "/x")])
+def test_interrupts_and_refusals_have_their_codes(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(words: list[str]) -> int:
+        raise error
+
+    monkeypatch.setattr(cli, "_run", fail)
+    assert cli.main([]) == (130 if isinstance(error, KeyboardInterrupt) else 1)
+
+
+def test_a_file_name_that_no_encoding_can_print_is_no_fault() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "grpoctl", "check", b"\xff.yaml"], capture_output=True, timeout=60, check=False
+    )
+    assert result.returncode == 2
+    assert b"Traceback" not in result.stderr
+    assert result.stdout == b"\\udcff.yaml: 1 error, 0 warnings\n"

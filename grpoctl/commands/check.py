@@ -11,6 +11,8 @@ import sys
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from grpoctl.engines.base import ENGINES
+
 if TYPE_CHECKING:
     from grpoctl.preflight import Preflight
     from grpoctl.recipe.schema import Recipe
@@ -54,7 +56,6 @@ def _print(found: "Preflight", file: str) -> None:
 
 def _facts(found: "Preflight") -> dict[str, str]:
     """What the recipe comes to, a line each."""
-    from grpoctl.preflight import engine_title
     from grpoctl.recipe.schema import other_defaults
 
     recipe = found.recipe
@@ -62,12 +63,15 @@ def _facts(found: "Preflight") -> dict[str, str]:
         return {}
     if recipe.is_export:
         return {"export": f"{recipe.model_name_or_path} to {recipe.export_dir}, by grpoctl export"}
-    facts = {"engine": engine_title(recipe), "model": str(recipe.model_name_or_path)}
+    facts = {"engine": _engine_in_words(recipe), "model": str(recipe.model_name_or_path)}
     rows = "not on this machine" if found.rows is None else f"{len(found.rows)} rows"
     lengths = found.prompt_tokens
     if lengths:
         rows += f", prompts of {min(lengths)} to {max(lengths)} tokens (median {median(lengths):g})"
     facts["data"] = f"{', '.join(recipe.dataset)}: {rows}"
+    if recipe.eval_dataset:
+        count = "not on this machine" if found.eval_rows is None else f"{len(found.eval_rows)} rows"
+        facts["eval"] = f"{', '.join(recipe.eval_dataset)}: {count}"
     if found.prompts:
         facts["prompt"] = json.dumps(found.prompts[0], ensure_ascii=False)
     if found.gold_scores:
@@ -84,6 +88,12 @@ def _facts(found: "Preflight") -> dict[str, str]:
         facts["defaults"] = f"used here (and by LLaMA-Factory): {', '.join(differing)}"
     facts["output"] = recipe.output_dir or "a new folder below saves/"
     return facts
+
+
+def _engine_in_words(recipe: "Recipe") -> str:
+    kind = f"LoRA of rank {recipe.lora_rank}" if recipe.finetuning_type == "lora" else "every weight"
+    bits = f", {recipe.quantization_bit}-bit base" if recipe.quantization_bit else ""
+    return f"{recipe.engine} ({ENGINES[recipe.engine].title}), {kind}{bits}"
 
 
 def _loss_in_words(recipe: "Recipe") -> str:

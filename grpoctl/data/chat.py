@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from grpoctl.data.rows import Row
 from grpoctl.errors import Finding, ModelError
+from grpoctl.paths import is_file
 from grpoctl.recipe.schema import Recipe
 
 Message = dict[str, str]
@@ -35,7 +36,7 @@ class ChatTokenizer:
 
         self.folder = folder
         file = folder / "tokenizer.json"
-        if not file.is_file():
+        if not is_file(file):
             raise ModelError(Finding("has no tokenizer.json", "give a whole Hugging Face folder", file=str(folder)))
         try:
             self._tokenizer = Tokenizer.from_file(str(file))
@@ -70,7 +71,7 @@ class ChatTokenizer:
 
     def _read_template(self) -> str | None:
         file = self.folder / "chat_template.jinja"
-        if file.is_file():
+        if is_file(file):
             return file.read_text(encoding="utf-8")
         template = self._config.get("chat_template")
         if isinstance(template, list):  # several named ones

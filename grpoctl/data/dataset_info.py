@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from grpoctl import shipped
 from grpoctl.errors import Finding, nearest
+from grpoctl.paths import is_file
 from grpoctl.recipe import yaml_text
 from grpoctl.recipe.keys.base import Keys, Word, key
 from grpoctl.recipe.validate import validate
@@ -84,7 +85,7 @@ def find_entry(name: str, dataset_dir: Path) -> tuple[DatasetEntry, Path] | list
     known: list[str] = []
     for folder in dict.fromkeys((dataset_dir, shipped.DATA)):
         path = folder / FILE_NAME
-        if not path.is_file():
+        if not is_file(path):
             continue
         parsed = _parse(path)
         if not isinstance(parsed, YamlText):

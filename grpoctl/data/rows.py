@@ -1,6 +1,7 @@
 """What do the rows of a data set say: the question, the gold answer, and the columns beside them?"""
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,9 @@ def read_rows(entry: DatasetEntry, folder: Path, max_samples: int | None = None)
     path = folder / (entry.file_name or "")
     result = Rows()
     limits = [limit for limit in (entry.num_samples, max_samples) if limit is not None]
+    if path.exists() and not path.is_file():
+        result.findings.append(Finding("is no file", "check file_name in dataset_info.json", file=str(path)))
+        return result
     try:
         text = path.read_text(encoding="utf-8-sig")
         for line, values in _records(text, str(path)):
@@ -125,11 +129,14 @@ def _row(values: Any, columns: Columns) -> Row | tuple[str, str]:
     if gold is None or isinstance(gold, _NotText) or not gold_answer(gold):
         return f"has no text or number in {gold_column or 'columns.answer'}, the gold answer", "give it one"
     system = _text(values, columns.system)
+    history = _history(values.get(columns.history) if columns.history else None)
+    if history is None:
+        return f"has no list of [question, answer] pairs in {columns.history}", "write it as one, or leave it out"
     return Row(
         question=question,
         answer=gold_answer(gold),
         system=system if isinstance(system, str) and system else None,
-        history=_history(values.get(columns.history) if columns.history else None),
+        history=history,
         columns=values,
     )
 
@@ -142,13 +149,15 @@ def _text(values: dict[str, Any], column: str | None) -> str | _NotText | None:
     value = values.get(column) if column else None
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return str(value)
     return _NotText()
 
 
-def _history(value: Any) -> tuple[tuple[str, str], ...]:
-    if not isinstance(value, list):
+def _history(value: Any) -> tuple[tuple[str, str], ...] | None:
+    """Earlier turns, or None where the column holds something else."""
+    if value is None:
         return ()
-    pairs = [pair for pair in value if isinstance(pair, list) and len(pair) == 2]
-    return tuple((str(question), str(answer)) for question, answer in pairs)
+    if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        return None
+    return tuple((str(question), str(answer)) for question, answer in value)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from grpoctl import shipped
-from grpoctl.errors import Finding, RecipeError, nearest, shown
+from grpoctl.errors import Finding, RecipeError, Verdict, nearest, shown
 from grpoctl.recipe import yaml_text
 from grpoctl.recipe.llamafactory import INSTEAD_VALUES, OTHER_NAMES, REFUSED
 from grpoctl.recipe.rules import RULES
@@ -44,20 +44,12 @@ class RecipeSource:
 
 
 @dataclass
-class RecipeReading:
+class RecipeReading(Verdict):
     """What came of reading a recipe. `recipe` holds every key that is right; it is None where nothing was readable."""
 
     source: RecipeSource
     recipe: Recipe | None = None
     findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def errors(self) -> list[Finding]:
-        return [finding for finding in self.findings if finding.level == "error"]
-
-    @property
-    def warnings(self) -> list[Finding]:
-        return [finding for finding in self.findings if finding.level == "warning"]
 
 
 def load_recipe(file: str, overrides: Sequence[str] = ()) -> Recipe:

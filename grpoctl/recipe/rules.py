@@ -97,7 +97,6 @@ _ONLY = {
         "deepspeed",
         "ddp_timeout",
         "flash_attn",
-        "disable_gradient_checkpointing",
         "quantization_method",
         "quantization_type",
         "double_quantization",
@@ -170,9 +169,16 @@ def full_training_has_no_adapter(recipe: Recipe) -> Iterator[Clash]:
 
 
 @_rule
-def remat_offload_needs_custom_remat(recipe: Recipe) -> Iterator[Clash]:
+def remat_is_said_once(recipe: Recipe) -> Iterator[Clash]:
+    if recipe.disable_gradient_checkpointing and recipe.remat not in (None, "none"):
+        yield Clash(
+            "remat",
+            f"is {recipe.remat}, and disable_gradient_checkpointing is true",
+            "keep one of them",
+            ("disable_gradient_checkpointing", "engine"),
+        )
     if recipe.remat_offload and recipe.remat != "custom":
-        yield Clash("remat_offload", f"does nothing with remat: {recipe.remat}", "use remat: custom", ("remat",))
+        yield Clash("remat_offload", "does nothing without remat: custom", "add that, or take it out", ("remat",))
 
 
 @_rule
@@ -231,6 +237,13 @@ def vllm_keys_need_vllm(recipe: Recipe) -> Iterator[Clash]:
                 )
         return
     needed = (recipe.resolved().max_prompt_length or 0) + (recipe.resolved().max_completion_length or 0)
+    if recipe.vllm_mode == "colocate" and recipe.nproc_per_node % recipe.vllm_tensor_parallel_size:
+        yield Clash(
+            "vllm_tensor_parallel_size",
+            f"is {recipe.vllm_tensor_parallel_size}, which does not divide nproc_per_node ({recipe.nproc_per_node})",
+            "use a divisor of it, or vllm_mode: server",
+            ("nproc_per_node", "vllm_mode"),
+        )
     if recipe.vllm_maxlen is not None and recipe.vllm_maxlen < needed:
         yield Clash(
             "vllm_maxlen",

@@ -62,6 +62,8 @@ class Recipe(
             values["max_prompt_length"] = self.cutoff_len
         elif "cutoff_len" in given:
             values["max_prompt_length"] = min(self.max_prompt_length, self.cutoff_len)
+        if self.remat is None:
+            values["remat"] = "none" if self.disable_gradient_checkpointing else "full"
         if self.max_completion_length is None:
             values["max_completion_length"] = self.max_new_tokens or 512
         return self.model_copy(update=values)

@@ -44,7 +44,7 @@ def plan_steps(recipe: Recipe, rows: int | None) -> StepPlan:
     )
     if plan.steps is not None or rows is None:
         return plan
-    batches = int(recipe.num_train_epochs * (rows // plan.prompts))
+    batches = int(recipe.num_train_epochs * ((rows - held_back(recipe, rows)) // plan.prompts))
     return StepPlan(
         plan.prompts_per_device,
         plan.accumulation,
@@ -52,3 +52,8 @@ def plan_steps(recipe: Recipe, rows: int | None) -> StepPlan:
         plan.num_generations,
         batches * recipe.num_iterations,
     )
+
+
+def held_back(recipe: Recipe, rows: int) -> int:
+    """Rows that val_size keeps from training: a share of them below 1, else a count."""
+    return min(rows, int(rows * recipe.val_size) if recipe.val_size < 1 else int(recipe.val_size))

@@ -57,6 +57,11 @@ def test_a_number_is_an_answer_too(tmp_path: Path) -> None:
         ({**ONE, "output": ["2"]}, "has no text or number in output, the gold answer; give it one."),
         ({**ONE, "output": True}, "has no text or number in output, the gold answer; give it one."),
         ({**ONE, "output": "####"}, "has no text or number in output, the gold answer; give it one."),
+        ({**ONE, "output": float("inf")}, "has no text or number in output, the gold answer; give it one."),
+        (
+            {**ONE, "history": ["a"]},
+            "has no list of [question, answer] pairs in history; write it as one, or leave it out.",
+        ),
         ("words", "is no JSON object; write {…} with the columns."),
     ],
 )
@@ -101,4 +106,4 @@ def test_a_missing_and_a_binary_file_get_one_line(tmp_path: Path) -> None:
     binary = read_rows(DatasetEntry(file_name="b.json"), tmp_path)
     assert said(binary, tmp_path) == ["b.json: is not UTF-8 text; save it as UTF-8 JSON or JSONL."]
     folder = read_rows(DatasetEntry(file_name="."), tmp_path)
-    assert "cannot be read" in said(folder, tmp_path)[0]
+    assert said(folder, tmp_path)[0].endswith(": is no file; check file_name in dataset_info.json.")

@@ -2,21 +2,25 @@
 
 import random
 import time
+from pathlib import Path
 
 import pytest
 
 from grpoctl import shipped
+from grpoctl.machine import Machine
+from grpoctl.preflight import check
 from grpoctl.recipe.load import RecipeReading, read_recipe_text
 from grpoctl.recipe.schema import Recipe
 
 COUNT = 20_000
+LAPTOP = Machine("laptop", 2, 8.0, 50.0, (), 0)
 
 HOSTILE = (
     "", "null", "~", "[]", "{}", "[[[[", "}", "!!python/object/apply:os.system [ls]", "*a", "&a [*a]", "<<: *b",
     "{a: 1}", "1e-4", "1e999", "-0", ".nan", ".inf", "9" * 400, "0x1F", "1_000", "no", "'", '"', "|", ">-", "\t",
     "\x00", "\u2028", "二", "🎲", "- - - x", "? a", "%YAML 1.1", "---", "...", "#", ": :", "64", '"64"', "-1", "0",
     "true", "a, b", "[1, 2]", "{fsdp: -1}", "{greedy: {temperature: x}}", "[{use: accuracy, weight: y}]",
-    "x" * 5000, "../../etc/passwd", "gs://x/items",
+    "x" * 5000, "~nobody_at_all/x", "../../etc/passwd", "gs://x/items", "/dev/null/x", "a/" * 3000, "tiny, tiny",
 )  # fmt: skip
 
 
@@ -85,3 +89,18 @@ def test_mutated_recipes_never_raise_and_name_their_lines(part: int) -> None:
         refused += bool(reading.errors)
     assert slowest < 2
     assert refused > COUNT // 4 // 2
+
+
+def test_mutated_recipes_are_checked_to_the_end_without_raising(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = random.Random(99)
+    original = "max_samples: 4\n" + (shipped.RECIPES / "quickstart.yaml").read_text(encoding="utf-8")
+    keys = ("dataset_dir", "dataset", "output_dir", "model_name_or_path", "deepspeed", "cache_dir", "reward_funcs",
+            "tokenizer_name_or_path", "system_prompt", "val_size", "mix_strategy", "model_revision")  # fmt: skip
+    for number in range(1000):
+        text = mutate(original, rng) if number % 2 else f"{original}\n{rng.choice(keys)}: {rng.choice(HOSTILE)}\n"
+        text = "\n".join(dict.fromkeys(text.split("\n")[::-1]))  # the last of two equal lines first, once
+        for finding in check(read_recipe_text(text, "mutated.yaml"), LAPTOP).findings:
+            assert "\n" not in str(finding)

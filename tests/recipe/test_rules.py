@@ -31,6 +31,8 @@ def said(text: str) -> list[str]:
         ("finetuning_type: full\nadapter_name_or_path: x", "error adapter_name_or_path"),
         ("finetuning_type: full\nlora_rank: 8", "warning lora_rank"),
         ("engine: tunix\nremat_offload: x", "error remat_offload"),
+        ("engine: tunix\nremat: full\ndisable_gradient_checkpointing: true", "error remat"),
+        ("use_vllm: true\nvllm_tensor_parallel_size: 2", "error vllm_tensor_parallel_size"),
         ("do_sample: false", "error do_sample"),
         ("top_k: 1", "error top_k"),
         ("temperature: 0.01", "warning temperature"),

@@ -19,6 +19,8 @@ def test_the_arithmetic_in_plain_words() -> None:
         (Recipe(num_iterations=2, num_train_epochs=1.0), 1, 8, 200),
         (Recipe(num_train_epochs=0.5), 1, 8, 50),
         (Recipe(max_steps=7), 1, 8, 7),
+        (Recipe(val_size=0.1, num_train_epochs=1.0), 1, 8, 90),
+        (Recipe(val_size=30, num_train_epochs=1.0), 1, 8, 70),
         (Recipe(per_device_train_batch_size=101), 101, 808, 0),
         (Recipe(engine="tunix", mesh=Mesh(fsdp=4, tensor=2)), 4, 32, 75),  # tensor devices share a prompt
     ],

@@ -36,9 +36,9 @@ class DeviceKeys(Keys):
     attention: Literal["autoselected", "dot_product", "flash"] = key("autoselected")
     """Attention kernel of engine maxtext."""
 
-    remat: Literal["none", "minimal", "full", "custom"] = key("full")
-    """What the JAX engines compute again in the backward pass instead of keeping it: nothing, little, everything,
-    or everything but what remat_offload names."""
+    remat: Literal["none", "minimal", "full", "custom"] | None = key(None)
+    """What the JAX engines compute again in the backward pass instead of keeping it: nothing, little, everything, or
+    everything but what remat_offload names. Left out: none with disable_gradient_checkpointing, else full."""
 
     remat_offload: Words = key(())
     """Activations kept in host memory under `remat: custom`, such as `decoder_layer_input,query_proj`."""

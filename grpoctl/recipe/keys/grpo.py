@@ -11,7 +11,7 @@ class RewardUse(Keys):
     """One reward of the recipe: which one, how much it weighs, and its arguments."""
 
     use: Word = key(...)
-    """The reward's name, as `grpoctl reward list` prints it."""
+    """The reward's name."""
 
     weight: float = key(1.0, ge=-1e6, le=1e6)
     """Factor on its score. A negative weight turns it into a penalty."""

@@ -34,7 +34,8 @@ class ModelKeys(Keys):
     """Attention kernel of the TRL engine: `fa2` and `fa3` are FlashAttention, `disabled` is plain attention."""
 
     disable_gradient_checkpointing: Switch = key(False)
-    """Keep all activations instead of computing them again: faster, and more memory. Right for small models."""
+    """Keep all activations instead of computing them again: faster, and more memory. Right for small models. On the
+    JAX engines it stands for remat: none."""
 
     quantization_bit: Literal[4, 8] | None = key(None)
     """Quantise the frozen base model to 4 or 8 bits: QLoRA on the TRL engine, Qwix on the JAX engines."""

@@ -1,0 +1,59 @@
+"""Will this recipe train? Everything that can be known before a model is loaded, without the network."""
+
+from grpoctl.machine import Machine, read_machine
+from grpoctl.preflight.datasets import read_datasets
+from grpoctl.preflight.prompts import check_prompts
+from grpoctl.preflight.result import Preflight, Teller
+from grpoctl.preflight.scores import check_rewards, score_gold_answers
+from grpoctl.preflight.surroundings import check_engine, check_output
+from grpoctl.recipe.load import RecipeReading
+from grpoctl.recipe.schema import Recipe
+from grpoctl.recipe.steps import held_back, plan_steps
+
+__all__ = ["Preflight", "check"]
+
+
+def check(reading: RecipeReading, machine: Machine | None = None) -> Preflight:
+    """Every finding about a recipe: those of its text, its data, its rewards, its prompts and this machine."""
+    if reading.recipe is None:
+        return Preflight(list(reading.findings))
+    recipe = reading.recipe.resolved()
+    result = Preflight(list(reading.findings), recipe)
+    tell = Teller(reading, result.findings)
+    check_output(recipe, tell)
+    check_engine(recipe, machine or read_machine(), tell)
+    if recipe.engine == "mlp":
+        tell.warn("dataset", "is for engine mlp, whose data this version cannot check", "see that it is there")
+    elif not recipe.is_export:
+        _check_training(recipe, result, tell)
+    # The recipe's own lines first and in their order, then those of the data's files.
+    result.findings.sort(key=lambda finding: (finding.file != reading.source.file, finding.line or 0))
+    return result
+
+
+def _check_training(recipe: Recipe, result: Preflight, tell: Teller) -> None:
+    check_rewards(recipe, result, tell)
+    result.rows = read_datasets(recipe, "dataset", tell)
+    result.eval_rows = read_datasets(recipe, "eval_dataset", tell)
+    check_prompts(recipe, result, tell)
+    if result.rows:
+        score_gold_answers(recipe, result, tell)
+    _plan(recipe, result, tell)
+
+
+def _plan(recipe: Recipe, result: Preflight, tell: Teller) -> None:
+    plan = plan_steps(recipe, len(result.rows) if result.rows else None)
+    result.plan = plan
+    usable = len(result.rows or []) - held_back(recipe, len(result.rows or []))
+    if result.rows and usable < plan.prompts:
+        tell.error(
+            "dataset",
+            f"has {usable} usable rows, and a step takes {plan.prompts} prompts",
+            "add rows, or lower gradient_accumulation_steps or per_device_train_batch_size",
+        )
+    elif plan.steps == 0:
+        tell.error(
+            "num_train_epochs",
+            f"is {recipe.num_train_epochs:g}, which makes no whole step",
+            "raise it, or use max_steps",
+        )
