@@ -1,14 +1,13 @@
 """What do the rows of a data set say: the question, the gold answer, and the columns beside them?"""
 
-import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from grpoctl.data.dataset_info import Columns, DatasetEntry
-from grpoctl.errors import Finding
+from grpoctl.data.records import NotJson, read_records
+from grpoctl.errors import DataError, Finding
 
 # A file with a thousand bad rows has one fault, not a thousand.
 MAX_FINDINGS = 5
@@ -40,17 +39,13 @@ def gold_answer(text: str) -> str:
 
 
 def read_rows(entry: DatasetEntry, folder: Path, max_samples: int | None = None) -> Rows:
-    """The rows of a local data set, JSON or JSONL by what the file holds."""
+    """The rows of a local data set, bad ones left out and named."""
     path = folder / (entry.file_name or "")
     result = Rows()
-    limits = [limit for limit in (entry.num_samples, max_samples) if limit is not None]
-    if path.exists() and not path.is_file():
-        result.findings.append(Finding("is no file", "check file_name in dataset_info.json", file=str(path)))
-        return result
+    limit = min((number for number in (entry.num_samples, max_samples) if number is not None), default=None)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        for line, values in _records(text, str(path)):
-            if limits and len(result.rows) >= min(limits):
+        for line, values in read_records(path):
+            if limit is not None and len(result.rows) >= limit:
                 break
             row = _row(values, entry.columns)
             if isinstance(row, Row):
@@ -59,14 +54,8 @@ def read_rows(entry: DatasetEntry, folder: Path, max_samples: int | None = None)
             result.bad += 1
             if result.bad <= MAX_FINDINGS:
                 result.findings.append(Finding(*row, file=str(path), line=line))
-    except _BadFile as error:
-        result.findings.append(error.finding)
-    except FileNotFoundError:
-        result.findings.append(Finding("is not there", "check file_name in dataset_info.json", file=str(path)))
-    except UnicodeDecodeError:
-        result.findings.append(Finding("is not UTF-8 text", "save it as UTF-8 JSON or JSONL", file=str(path)))
-    except OSError as error:
-        result.findings.append(Finding(f"cannot be read ({error.strerror})", "check the file", file=str(path)))
+    except DataError as error:
+        result.findings += error.findings
     if result.bad > MAX_FINDINGS:
         more = f"has {result.bad - MAX_FINDINGS} more bad rows"
         result.findings.append(Finding(more, "mend them in the same way", file=str(path)))
@@ -75,42 +64,10 @@ def read_rows(entry: DatasetEntry, folder: Path, max_samples: int | None = None)
     return result
 
 
-class _BadFile(Exception):
-    def __init__(self, finding: Finding) -> None:
-        self.finding = finding
-
-
-def _records(text: str, file: str) -> Iterator[tuple[int, Any]]:
-    """Each record with its line: of a JSON list, or one a line."""
-    decoder = json.JSONDecoder()
-    in_list = text.lstrip()[:1] == "["
-    position = text.index("[") + 1 if in_list else 0
-    line, counted = 1, 0
-    while True:
-        position = _skip(text, position, " \t\r\n," if in_list else " \t\r\n")
-        line += text.count("\n", counted, position)
-        counted = position
-        if position == len(text) or (in_list and text[position] == "]"):
-            return
-        try:
-            record, position = decoder.raw_decode(text, position)
-        except json.JSONDecodeError as error:
-            raise _BadFile(
-                Finding(f"is not JSON ({error.msg})", "mend it here", file=file, line=error.lineno)
-            ) from None
-        except (RecursionError, ValueError) as error:
-            raise _BadFile(Finding(f"is not JSON ({error})", "mend it here", file=file, line=line)) from None
-        yield line, record
-
-
-def _skip(text: str, position: int, characters: str) -> int:
-    while position < len(text) and text[position] in characters:
-        position += 1
-    return position
-
-
 def _row(values: Any, columns: Columns) -> Row | tuple[str, str]:
     """A row, or the problem and fix of one that is none."""
+    if isinstance(values, NotJson):
+        return f"is not JSON ({values.reason})", "mend it here"
     if not isinstance(values, dict):
         return "is no JSON object", "write {…} with the columns"
     question = _text(values, columns.prompt)

@@ -1,5 +1,6 @@
 """A YAML file and key=value overrides -> a Recipe, or every error at once, each with its file and line."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -16,6 +17,7 @@ from grpoctl.recipe.validate import unknown, validate
 from grpoctl.recipe.yaml_text import KeyPath, dotted
 
 COMMAND_LINE = "command line"
+_INDEX = re.compile(r"[0-9]{1,4}")
 
 
 @dataclass
@@ -118,7 +120,7 @@ def _override(values: dict[str, Any], overrides: Sequence[str], source: RecipeSo
     findings: list[Finding] = []
     for override in overrides:
         name, equals, text = override.partition("=")
-        path: KeyPath = tuple(int(part) if part.isdigit() else part for part in name.strip().split("."))
+        path: KeyPath = tuple(int(part) if _INDEX.fullmatch(part) else part for part in name.strip().split("."))
         if not equals or not name.strip() or "" in path:
             findings.append(Finding(f"is {shown(override)}", "write overrides as key=value", file=COMMAND_LINE))
             continue

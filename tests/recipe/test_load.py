@@ -163,6 +163,8 @@ def test_an_override_reaches_into_a_list() -> None:
          "command line: reward_funcs.7.weight: reaches into a value that has no such part; "
          "set reward_funcs as a whole."),
         ("mesh={", None),
+        ("²=1", None),
+        ("reward_funcs.99999999999999999999=1", None),
     ],
 )  # fmt: skip
 def test_a_wrong_override_says_command_line(override: str, message: str | None) -> None:
