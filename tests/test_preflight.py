@@ -10,6 +10,8 @@ from grpoctl.machine import Machine
 from grpoctl.preflight import Preflight, check
 from grpoctl.recipe.load import read_recipe
 
+pytestmark = pytest.mark.usefixtures("every_engine")
+
 LAPTOP = Machine("laptop", 2, 8.0, 50.0, (), 0)
 GPU = Machine("server", 16, 128.0, 500.0, ("NVIDIA H200",), 0)
 
@@ -153,3 +155,13 @@ def test_an_unreadable_recipe_is_reported_alone() -> None:
     found = check(read_recipe("/nowhere/at/all.yaml"), LAPTOP)
     assert len(found.errors) == 1
     assert found.recipe is None
+
+
+def test_an_engine_that_is_not_installed_is_a_warning_with_the_command(
+    checked: Callable[..., Preflight], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grpoctl.preflight.surroundings.missing_packages", lambda engine: ["trl", "peft"])
+    (finding,) = checked().warnings
+    assert str(finding).endswith(
+        "engine: is trl, and this Python lacks trl, peft; install them: pip install 'grpoctl[trl]'."
+    )

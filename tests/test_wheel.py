@@ -51,7 +51,8 @@ def test_recipes_data_and_the_tiny_model_travel_in_it(installed: Path, tmp_path:
     result = run(installed, tmp_path, "check", "recipes/quickstart.yaml", "--json")
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
-    assert (document["rows"], document["warnings"], document["prompts_per_step"]) == (2000, [], 16)
+    assert (document["rows"], document["prompts_per_step"]) == (2000, 16)
+    assert {warning["key"] for warning in document["warnings"]} <= {"engine"}  # which may not be installed here
 
 
 def test_a_recipe_made_there_checks_there(installed: Path, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from grpoctl.machine import Machine
 from grpoctl.preflight import check
 from grpoctl.recipe.load import load_recipe, read_recipe
 
+pytestmark = pytest.mark.usefixtures("every_engine")
+
 NAMES = shipped.recipe_names()
 DOCUMENT = Path(__file__).parents[1] / "documents" / "llamafactory_grpo.yaml"
 
