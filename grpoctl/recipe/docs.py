@@ -29,8 +29,12 @@ def json_schema() -> dict[str, Any]:
     schema = Recipe.model_json_schema()
     order = [name for section in SECTIONS for name in section.model_fields]
     schema["properties"] = {name: schema["properties"][name] for name in order}
-    schema["title"] = "grpoctl recipe"
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    for mapping in (schema, *schema["$defs"].values()):
+        mapping.pop("title", None)
+        for node in mapping["properties"].values():
+            node.pop("title", None)  # the key itself, capitalised
+            node["description"] = " ".join(node["description"].split())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "grpoctl recipe", **schema}
 
 
 def json_schema_text() -> str:

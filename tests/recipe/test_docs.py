@@ -1,9 +1,13 @@
 import json
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from grpoctl import shipped
 from grpoctl.recipe.docs import json_schema, json_schema_text, markdown
 from grpoctl.recipe.schema import SECTIONS, Recipe
+from grpoctl.recipe.yaml_text import parse
 
 DOCS = Path(__file__).parents[2] / "docs" / "recipe.md"
 
@@ -23,6 +27,27 @@ def test_the_schema_knows_every_key_and_refuses_others() -> None:
     schema = json_schema()
     assert list(schema["properties"]) == [name for section in SECTIONS for name in section.model_fields]
     assert schema["additionalProperties"] is False
+
+
+def schema_errors(recipe: Any) -> list[str]:
+    jsonschema = pytest.importorskip("jsonschema")
+    return [error.message for error in jsonschema.Draft202012Validator(json_schema()).iter_errors(recipe)]
+
+
+@pytest.mark.parametrize("name", shipped.recipe_names())
+def test_the_schema_accepts_each_shipped_recipe(name: str) -> None:
+    text = (shipped.RECIPES / f"{name}.yaml").read_text(encoding="utf-8")
+    assert schema_errors(parse(text, name).value) == []
+
+
+def test_the_schema_refuses_what_check_refuses() -> None:
+    assert schema_errors(
+        {"num_generations": 1, "lora_rank": "64", "num_genrations": 4, "mesh": {"fsdp": 0}, "stage": "sft"}
+    )
+    assert (
+        schema_errors({"num_generations": 2, "reward_funcs": [{"use": "accuracy", "weight": 0.5}], "mesh": {"fsdp": 2}})
+        == []
+    )
 
 
 def test_the_schema_accepts_both_forms_of_a_list() -> None:
