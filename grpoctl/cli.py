@@ -104,7 +104,7 @@ def _unknown_verb(word: str) -> Finding:
     close = nearest(word, verb_names())
     return Finding(
         f"there is no verb {word[:40]}",
-        f"did you mean {close}?" if close else "see grpoctl --help",
+        f"did you mean {close}?" if close else f"this version has {', '.join(verb_names())}",
         file="grpoctl",
     )
 

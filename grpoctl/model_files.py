@@ -1,10 +1,12 @@
 """Where is a model on this machine? Looks at folders and at Hugging Face's cache, never at the network."""
 
+import json
 import os
 import re
 from pathlib import Path
 
 from grpoctl import shipped
+from grpoctl.errors import nearest
 from grpoctl.paths import is_file, is_folder, user_path
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
@@ -26,6 +28,47 @@ def is_remote(name: str) -> bool:
     if "://" in name:
         return True
     return _HUB_NAME.fullmatch(name) is not None and not is_folder(Path(name))
+
+
+def fault_of_name(name: str) -> tuple[str, str] | None:
+    """Problem and fix of a name that no model can have, here or on the hub."""
+    if name.startswith(("http://", "https://")):
+        return "is an address", f"use the name in it, such as {'/'.join(name.split('/')[3:5]) or 'Qwen/Qwen3-0.6B'}"
+    if "://" in name and not name.startswith("gs://"):
+        return "is in a store that is not read", "use a folder, a Hugging Face name or a gs:// path"
+    if name.endswith(".gguf"):
+        return "is a GGUF file, which cannot be trained", "use the Hugging Face model that it was made from"
+    if is_file(Path(name)):
+        return "is a file", "give the folder that it is in"
+    if "/" not in name and not is_folder(Path(name)) and name not in shipped.MODELS:
+        close = nearest(name, shipped.MODELS)
+        return ("is no model", f"did you mean {close}?") if close else None
+    return None
+
+
+def fault_of_folder(folder: Path) -> tuple[str, str] | None:
+    """Problem and fix of a model folder that is not whole, read from its files' sizes and heads alone."""
+    if not is_file(folder / "config.json"):
+        return "has no config.json", "give a whole Hugging Face folder"
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        return "has no safetensors weights", "download them, or convert the ones it has"
+    for file in weights:
+        if file.stat().st_size < _safetensors_size(file):
+            return f"has a {file.name} that is cut short", "download it again"
+    return None
+
+
+def _safetensors_size(file: Path) -> float:
+    """The size that a safetensors file's head promises; infinite where the head itself is broken."""
+    try:
+        with file.open("rb") as stream:
+            head_size = int.from_bytes(stream.read(8), "little")
+            head = json.loads(stream.read(min(head_size, 100_000_000)))
+        ends = [tensor["data_offsets"][1] for name, tensor in head.items() if name != "__metadata__"]
+        return 8 + head_size + max(ends, default=0)
+    except (ValueError, KeyError, TypeError, AttributeError, MemoryError):
+        return float("inf")
 
 
 def hub_cache(cache_dir: str | None = None) -> Path:

@@ -28,4 +28,4 @@ def recipe_file(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def every_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every engine's packages count as installed, whatever this environment has."""
-    monkeypatch.setattr("grpoctl.preflight.surroundings.missing_packages", lambda engine: [])
+    monkeypatch.setattr("grpoctl.preflight.surroundings.missing_packages", lambda packages: [])

@@ -70,7 +70,7 @@ def test_a_model_folder_that_is_not_there_is_an_error(checked: Callable[..., Pre
 
 def test_a_model_folder_without_a_tokenizer_is_an_error(checked: Callable[..., Preflight], tmp_path: Path) -> None:
     (finding,) = checked("", f"model_name_or_path={tmp_path}").errors
-    assert finding.problem == "has no tokenizer.json"
+    assert finding.problem == "has no config.json"
 
 
 def test_a_downloaded_model_is_found_in_the_hub_cache(checked: Callable[..., Preflight], tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_fewer_rows_than_a_step_takes_is_an_error(checked: Callable[..., Preflig
 
 def test_bad_rows_are_errors_with_their_place(checked: Callable[..., Preflight]) -> None:
     (finding,) = checked(rows=[*ROWS, {"instruction": "?", "output": None}]).errors
-    assert finding.problem == "has no text or number in output, the gold answer"
+    assert finding.problem == "row 21 has no text or number in output, the gold answer"
 
 
 def test_a_reward_that_the_gold_answer_cannot_reach_is_an_error(checked: Callable[..., Preflight]) -> None:
@@ -123,7 +123,7 @@ def test_no_word_of_the_answer_tag_is_a_warning(recipe_file: Callable[..., Path]
     overrides = ("system_prompt=null", "reasoning_tag=reasoning")
     (finding,) = check(read_recipe(str(recipe_file()), overrides), LAPTOP).warnings
     assert finding.key == "system_prompt"
-    assert finding.fix == 'ask for <reasoning> and <answer> in it, or set it to ""'
+    assert finding.problem == "is missing, and no prompt asks for <answer>, which rewards read"
 
 
 def test_an_output_folder_in_use_is_an_error_unless_the_recipe_allows_it(
@@ -160,8 +160,160 @@ def test_an_unreadable_recipe_is_reported_alone() -> None:
 def test_an_engine_that_is_not_installed_is_a_warning_with_the_command(
     checked: Callable[..., Preflight], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grpoctl.preflight.surroundings.missing_packages", lambda engine: ["trl", "peft"])
+    monkeypatch.setattr("grpoctl.preflight.surroundings.missing_packages", lambda packages: ["trl", "peft"])
     (finding,) = checked().warnings
     assert str(finding).endswith(
         "engine: is trl, and this Python lacks trl, peft; install them: pip install 'grpoctl[trl]'."
     )
+
+
+def test_a_misnamed_column_is_told_once_at_its_entry(checked: Callable[..., Preflight]) -> None:
+    found = checked(rows=[{"question": "1+1?", "answer": "#### 2"}] * 30)
+    assert [(finding.key, finding.problem) for finding in found.errors] == [
+        ("columns.prompt", "is instruction, and the rows have question, answer"),
+        ("columns.response", "is output, and the rows have question, answer"),
+    ]
+
+
+def test_a_column_that_the_entry_names_and_no_row_has_is_an_error(
+    checked: Callable[..., Preflight], tmp_path: Path
+) -> None:
+    checked()
+    columns = {"prompt": "instruction", "query": "inputs", "response": "output"}
+    info = {"mine": {"file_name": "mine.json", "columns": columns}}
+    (tmp_path / "dataset_info.json").write_text(json.dumps(info, indent=1))
+    overrides = ("dataset=mine", f"dataset_dir={tmp_path}")
+    (finding,) = check(read_recipe(str(tmp_path / "r.yaml"), overrides), LAPTOP).errors
+    assert str(finding) == (
+        f"{tmp_path}/dataset_info.json:6: columns.query: is inputs, and the rows have instruction, input, output; "
+        "did you mean input?"
+    )
+
+
+def test_a_worked_solution_as_the_gold_answer_is_a_warning(checked: Callable[..., Preflight]) -> None:
+    essay = "First we add the two numbers, then we look at what came of it, and the answer is then plainly seven."
+    found = checked(rows=[{**row, "output": essay} for row in ROWS])
+    assert "dataset" in {finding.key for finding in found.warnings}
+    behind_marks = [{**row, "output": f"{essay}\n#### {row['output']}"} for row in ROWS]
+    assert checked(rows=behind_marks).findings == []
+
+
+def test_rewards_that_pull_nowhere_are_a_warning(checked: Callable[..., Preflight]) -> None:
+    (finding,) = checked("", "reward_funcs=[{use: accuracy}, {use: format, weight: -1}]").warnings
+    assert finding.problem == "give a right answer no more than an empty one"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "untold"),
+    [
+        ("You are a helpful assistant.", "<answer> and <reasoning>"),
+        ("First <think>, then <answer>.", "<reasoning>"),
+        ("First <reasoning>, then <answer>.", None),
+    ],
+)
+def test_a_system_prompt_that_asks_for_other_tags_is_a_warning(
+    checked: Callable[..., Preflight], prompt: str, untold: str | None
+) -> None:
+    overrides = (f"system_prompt={prompt}", "reasoning_tag=reasoning", "reward_funcs=accuracy,format")
+    for model in ("tiny", "Some/Model"):
+        found = checked("", *overrides, f"model_name_or_path={model}")
+        said = [finding.problem for finding in found.warnings if finding.key == "system_prompt"]
+        expected = [f"does not speak of them, and no prompt asks for {untold}, which rewards read"] if untold else []
+        assert said == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "problem", "fix"),
+    [
+        ("https://huggingface.co/Qwen/Qwen3-0.6B", "is an address", "use the name in it, such as Qwen/Qwen3-0.6B"),
+        ("s3://b/m", "is in a store that is not read", "use a folder, a Hugging Face name or a gs:// path"),
+        ("model.gguf", "is a GGUF file, which cannot be trained", "use the Hugging Face model that it was made from"),
+        ("tyny", "is no model", "did you mean tiny?"),
+        (
+            "Qwen/Qwen3/0.6B",
+            "is Qwen/Qwen3/0.6B, and no such folder is here",
+            "check the path, or give a Hugging Face name",
+        ),
+    ],
+)
+def test_a_name_that_no_model_can_have_is_an_error(
+    checked: Callable[..., Preflight], name: str, problem: str, fix: str
+) -> None:
+    (finding,) = checked("", f"model_name_or_path={name}").errors
+    assert finding.problem.startswith(problem)
+    assert finding.fix.startswith(fix)
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        ("config.json", "has no config.json"),
+        ("model.safetensors", "has no safetensors weights"),
+        ("tokenizer.json", "has no tokenizer.json"),
+        ("cut", "has a model.safetensors that is cut short"),
+        ("head", "has a model.safetensors that is cut short"),
+    ],
+)
+def test_a_model_folder_that_is_not_whole_is_an_error(
+    checked: Callable[..., Preflight], tmp_path: Path, damage: str, problem: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(shipped.MODELS["tiny"], folder)
+    weights = folder / "model.safetensors"
+    if damage == "cut":
+        weights.write_bytes(weights.read_bytes()[:100_000])
+    elif damage == "head":
+        weights.write_bytes(b"\xff" * 5000)
+    else:
+        (folder / damage).unlink()
+    (finding,) = checked("", f"model_name_or_path={folder}").errors
+    assert finding.problem == problem
+
+
+def test_files_that_the_recipe_names_have_to_be_there(checked: Callable[..., Preflight], tmp_path: Path) -> None:
+    for key in ("adapter_name_or_path", "resume_from_checkpoint", "dataset_dir", "deepspeed"):
+        assert [finding.key for finding in checked("", f"{key}={tmp_path}/gone").errors] == [key]
+
+
+def test_a_dollar_in_a_path_is_a_warning(checked: Callable[..., Preflight]) -> None:
+    assert [finding.key for finding in checked("", "output_dir=$HOME/x").warnings] == ["output_dir"]
+
+
+def test_packages_that_keys_ask_for_are_named(
+    checked: Callable[..., Preflight], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "grpoctl.preflight.surroundings.missing_packages",
+        lambda packages: [p for p in packages if p in ("wandb", "vllm")],
+    )
+    found = checked("report_to: wandb,tensorboard\nuse_vllm: true\n", machine=GPU)
+    assert {(finding.key, finding.fix) for finding in found.warnings} == {
+        ("report_to", "install it: pip install wandb"),
+        ("use_vllm", "install it: pip install vllm"),
+    }
+
+
+def test_more_processes_than_gpus_is_a_warning(checked: Callable[..., Preflight]) -> None:
+    (finding,) = checked("nproc_per_node: 8\n", machine=GPU).warnings
+    assert finding.problem == "is 8, and this machine has 1 GPU"
+
+
+def test_val_size_that_leaves_too_little_or_keeps_nothing(checked: Callable[..., Preflight]) -> None:
+    (finding,) = checked("val_size: 5000\n").errors
+    assert finding.problem == "keeps back 20 of 20 rows, and a step takes 1 prompts"
+    (warned,) = checked("val_size: 0.0001\n").warnings
+    assert warned.key == "val_size"
+
+
+def test_a_completion_length_below_a_bare_answer_is_a_warning(checked: Callable[..., Preflight]) -> None:
+    (finding,) = checked("", "max_completion_length=5").warnings
+    # <think></think>, a new line, <answer>11</answer>
+    assert finding.problem == "is 5, and a gold answer in its tags takes 7 tokens without any reasoning"
+
+
+def test_the_mlp_engine_says_what_it_cannot_check(tmp_path: Path) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text("hidden_sizes: [128]\ndataset: mnist\n")
+    found = check(read_recipe(str(path)), LAPTOP)
+    assert found.errors == []
+    assert [finding.key for finding in found.warnings] == ["dataset"]

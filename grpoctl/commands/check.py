@@ -8,10 +8,12 @@ Exit code 0 where it can be trained (warnings included), 2 where it cannot."""
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from grpoctl.engines.base import ENGINES
+from grpoctl.paths import user_path
 
 if TYPE_CHECKING:
     from grpoctl.preflight import Preflight
@@ -63,34 +65,41 @@ def _facts(found: "Preflight") -> dict[str, str]:
         return {}
     if recipe.is_export:
         return {"export": f"{recipe.model_name_or_path} to {recipe.export_dir}, by grpoctl export"}
-    facts = {"engine": _engine_in_words(recipe), "model": str(recipe.model_name_or_path)}
-    rows = "not on this machine" if found.rows is None else f"{len(found.rows)} rows"
-    lengths = found.prompt_tokens
-    if lengths:
-        rows += f", prompts of {min(lengths)} to {max(lengths)} tokens (median {median(lengths):g})"
-    facts["data"] = f"{', '.join(recipe.dataset)}: {rows}"
+    facts = {"engine": _engine_in_words(recipe)}
+    if recipe.hidden_sizes is not None:
+        return {**facts, "network": f"hidden layers of {', '.join(map(str, recipe.hidden_sizes))}"}
+    facts["model"] = str(recipe.model_name_or_path)
+    facts["data"] = _rows_in_words(recipe.dataset, found.rows, found.prompt_tokens)
     if recipe.eval_dataset:
-        count = "not on this machine" if found.eval_rows is None else f"{len(found.eval_rows)} rows"
-        facts["eval"] = f"{', '.join(recipe.eval_dataset)}: {count}"
+        facts["eval"] = _rows_in_words(recipe.eval_dataset, found.eval_rows, [])
     if found.prompts:
         facts["prompt"] = json.dumps(found.prompts[0], ensure_ascii=False)
-    if found.gold_scores:
+    if found.gold_scores and found.rows:
         names = " + ".join(f"{ready.weight:g} x {ready.reward.name}" for ready in found.rewards)
-        earned = f"a gold answer earns {sum(found.gold_scores):g}, an empty one {sum(found.empty_scores):g}"
-        facts["rewards"] = f"{names}: {earned}"
+        gold = f"the gold answer {found.rows[0].answer[:40]} earns {sum(found.gold_scores):g}"
+        facts["rewards"] = f"{names}: {gold}, an empty one {sum(found.empty_scores):g}"
     if found.plan is not None:
         facts["step"] = found.plan.in_words()
         facts["loss"] = _loss_in_words(recipe)
         facts["limits"] = f"prompt {recipe.max_prompt_length} tokens, completion {recipe.max_completion_length}"
     theirs = other_defaults(recipe)
     if theirs:
-        differing = [f"{key} {here} ({there})" for key, (here, there) in theirs.items()]
-        facts["defaults"] = f"used here (and by LLaMA-Factory): {', '.join(differing)}"
-    facts["output"] = recipe.output_dir or "a new folder below saves/"
+        differing = [f"{key} {here} (not {there})" for key, (here, there) in theirs.items() if here != there]
+        facts["defaults"] = f"other than LLaMA-Factory's: {', '.join(differing)}"
+    facts["output"] = str(user_path(recipe.output_dir)) if recipe.output_dir else "a new folder below saves/"
     return facts
 
 
+def _rows_in_words(names: Sequence[str], rows: Sequence[object] | None, lengths: Sequence[int]) -> str:
+    said = "not on this machine" if rows is None else f"{len(rows)} rows"
+    if lengths:
+        said += f", prompts of {min(lengths)} to {max(lengths)} tokens (median {median(lengths):g})"
+    return f"{', '.join(names)}: {said}"
+
+
 def _engine_in_words(recipe: "Recipe") -> str:
+    if recipe.engine == "mlp":
+        return f"mlp ({ENGINES['mlp'].title})"
     kind = f"LoRA of rank {recipe.lora_rank}" if recipe.finetuning_type == "lora" else "every weight"
     bits = f", {recipe.quantization_bit}-bit base" if recipe.quantization_bit else ""
     return f"{recipe.engine} ({ENGINES[recipe.engine].title}), {kind}{bits}"

@@ -55,4 +55,4 @@ def _lack(name: str, python: tuple[int, int]) -> str:
 
     if sys.version_info < python:
         return f"needs Python {python[0]}.{python[1]}"
-    return f"lacks {', '.join(missing_packages(name))}"
+    return f"lacks {', '.join(missing_packages(ENGINES[name].packages))}"

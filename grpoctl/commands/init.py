@@ -11,7 +11,9 @@ from grpoctl.errors import Finding, InputError, nearest
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", default="quickstart", metavar="NAME", help="built-in recipe (quickstart)")
-    parser.add_argument("--to", type=Path, default=Path(), metavar="DIR", help="folder to write into (this one)")
+    parser.add_argument(
+        "--to", type=Path, default=Path(), metavar="PATH", help="folder, or file ending in .yaml (here)"
+    )
     parser.add_argument("--list", action="store_true", help="list the built-in recipes")
 
 
@@ -26,19 +28,21 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _write(name: str, folder: Path) -> Path:
+def _write(name: str, to: Path) -> Path:
     """Copy the recipe, and the schema that its first line names so that editors complete keys."""
     if name not in shipped.recipe_names():
         close = nearest(name, shipped.recipe_names())
         fix = f"did you mean {close}?" if close else "see grpoctl init --list"
         raise InputError(Finding(f"there is no built-in recipe {name[:60]}", fix, file="grpoctl init"))
-    target = folder / f"{name}.yaml"
+    target = to if to.suffix == ".yaml" else to / f"{name}.yaml"
     if target.exists():
         raise InputError(Finding("is there already", "move it, or give another folder with --to", file=str(target)))
+    text = (shipped.RECIPES / f"{name}.yaml").read_text(encoding="utf-8")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(shipped.RECIPES / target.name, target)
-        shutil.copyfile(shipped.SCHEMA, folder / shipped.SCHEMA.name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # The head comment names the command with the recipe's place, which is a new one now.
+        target.write_text(text.replace(f"recipes/{name}.yaml", str(target)), encoding="utf-8")
+        shutil.copyfile(shipped.SCHEMA, target.parent / shipped.SCHEMA.name)
     except OSError as error:
         raise InputError(
             Finding(f"cannot be written ({error.strerror})", "give another folder with --to", file=str(target))

@@ -3,7 +3,9 @@
 Reads LLaMA-Factory's dataset_info.json, so that one file serves both programs, and adds `columns.answer`.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,6 +69,8 @@ _REFUSED = {
     "ranking": "holds preference pairs; use a data set of questions with answers",
     "script_url": "runs code from the network; use file_name or hf_hub_url",
     "cloud_file_name": "is not read here; copy the file and use file_name",
+    "tags": "belongs to sharegpt rows; convert them to alpaca rows",
+    "columns.messages": "belongs to sharegpt rows; convert them to alpaca rows",
     "columns.chosen": "belongs to preference training; use columns.answer",
     "columns.rejected": "belongs to preference training; use columns.answer",
     "columns.kto_tag": "belongs to KTO; use columns.answer",
@@ -77,8 +81,17 @@ _REFUSED = {
 }
 
 
-def find_entry(name: str, dataset_dir: Path) -> tuple[DatasetEntry, Path] | list[Finding]:
-    """The entry of a data set and the folder its files are in, or what is wrong.
+@dataclass(frozen=True)
+class FoundEntry:
+    """An entry, the folder that its files are in, and where each of its keys was written."""
+
+    entry: DatasetEntry
+    folder: Path
+    at: Callable[[KeyPath], tuple[str, int | None]]
+
+
+def find_entry(name: str, dataset_dir: Path) -> FoundEntry | list[Finding]:
+    """The entry of a data set, or what is wrong.
 
     A name that the user's own dataset_info.json lacks is looked up in the one that comes with grpoctl.
     """
@@ -96,8 +109,7 @@ def find_entry(name: str, dataset_dir: Path) -> tuple[DatasetEntry, Path] | list
             ]
             return problems
         if name in parsed.value:
-            found = _entry(name, parsed, str(path))
-            return found if isinstance(found, list) else (found, folder)
+            return _entry(name, parsed, path)
         known += parsed.value
     close = nearest(name, known)
     fix = (
@@ -107,26 +119,50 @@ def find_entry(name: str, dataset_dir: Path) -> tuple[DatasetEntry, Path] | list
 
 
 def _parse(path: Path) -> YamlText | Finding:
+    """The file as strict JSON, which is all that LLaMA-Factory reads, with the line of each key."""
     text = yaml_text.read_text(path, str(path), max_bytes=4 * yaml_text.MAX_BYTES)
-    return text if isinstance(text, Finding) else yaml_text.parse(text, str(path))
+    if isinstance(text, Finding):
+        return text
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return Finding(f"is not JSON ({error.msg})", "mend it here", file=str(path), line=error.lineno)
+    except (ValueError, RecursionError) as error:
+        return Finding(f"is not JSON ({str(error)[:80]})", "mend it", file=str(path))
+    return yaml_text.parse(text, str(path))
 
 
-def _entry(name: str, parsed: YamlText, file: str) -> DatasetEntry | list[Finding]:
+def _entry(name: str, parsed: YamlText, path: Path) -> FoundEntry | list[Finding]:
+    file = str(path)
+
     def at(path: KeyPath) -> tuple[str, int | None]:
         for end in range(len(path), -1, -1):
             if (name, *path[:end]) in parsed.lines:
                 return file, parsed.lines[(name, *path[:end])]
         return file, None
 
+    def fault(problem: str, fix: str, *key: str) -> list[Finding]:
+        return [Finding(problem, fix, key=".".join(key) or name, file=file, line=at(key)[1])]
+
     values = parsed.value[name]
     if not isinstance(values, dict):
-        return [Finding("is no mapping", f'write "{name}": {{"file_name": …}}', key=name, file=file, line=at(())[1])]
+        return fault("is no mapping", f'write "{name}": {{"file_name": …}}')
+    if values.get("formatting") in ("sharegpt", "openai"):
+        return fault(f"is {values['formatting']}", "convert the rows to alpaca, which this version reads", "formatting")
     refused = list(_refusals(values, at))
     entry, findings = validate(DatasetEntry, values, at)
     findings = refused + [finding for finding in findings if finding.key not in _REFUSED]
-    if not entry.file_name and not entry.hf_hub_url and not findings:
-        findings = [Finding("names no file_name and no hf_hub_url", "add one", key=name, file=file, line=at(())[1])]
-    return findings or entry
+    if findings:
+        return findings
+    if not entry.file_name and not entry.hf_hub_url:
+        return fault("names no file_name and no hf_hub_url", "add one")
+    if entry.columns.prompt is None:
+        return fault(
+            "leaves out the question", 'add "prompt": "instruction", or whatever the column is called', "columns"
+        )
+    if entry.columns.answer is None and entry.columns.response is None:
+        return fault("leaves out the gold answer", 'add "answer": and the name of its column', "columns")
+    return FoundEntry(entry, path.parent, at)
 
 
 def _refusals(values: dict[str, Any], at: Any) -> Iterator[Finding]:

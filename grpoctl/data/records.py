@@ -7,6 +7,8 @@ from typing import Any
 
 from grpoctl.errors import DataError, Finding
 
+_OTHER_FORMATS = {".csv": "CSV", ".tsv": "TSV", ".parquet": "Parquet", ".arrow": "Arrow", ".txt": "plain text"}
+
 
 class NotJson:
     """A line that is no JSON: one bad record, which need not spoil the file."""
@@ -28,6 +30,9 @@ def read_records(path: Path) -> Iterator[tuple[int, Any]]:
 def _text(path: Path) -> str:
     file = str(path)
     try:
+        if path.suffix in _OTHER_FORMATS:
+            fix = "convert it to JSON or JSONL, which this version reads"
+            raise DataError(Finding(f"is {_OTHER_FORMATS[path.suffix]}", fix, file=file))
         if path.exists() and not path.is_file():
             raise DataError(Finding("is no file", "check file_name in dataset_info.json", file=file))
         return path.read_text(encoding="utf-8-sig")
@@ -72,6 +77,8 @@ def _of_list(text: str, file: str) -> Iterator[tuple[int, Any]]:
         found = text[position : position + 1]
         if found == ",":
             position = _skip_space(text, position + 1)
+            if text[position : position + 1] == "]":
+                raise fault("has a comma behind its last row", line + text.count("\n", counted, position))
         elif found != "]":
             problem = f"has {found} where a comma is due" if found else "ends before its list does"
             raise fault(problem, line + text.count("\n", counted, position))

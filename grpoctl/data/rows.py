@@ -26,11 +26,12 @@ class Row:
 
 @dataclass
 class Rows:
-    """The rows that can be used and what was wrong with the others."""
+    """The rows that can be used, what was wrong with the others, and every column that any row had."""
 
     rows: list[Row] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     bad: int = 0
+    columns: dict[str, None] = field(default_factory=dict)  # a set that keeps its order
 
 
 def gold_answer(text: str) -> str:
@@ -44,16 +45,19 @@ def read_rows(entry: DatasetEntry, folder: Path, max_samples: int | None = None)
     result = Rows()
     limit = min((number for number in (entry.num_samples, max_samples) if number is not None), default=None)
     try:
-        for line, values in read_records(path):
+        for number, (line, values) in enumerate(read_records(path), 1):
             if limit is not None and len(result.rows) >= limit:
                 break
+            if isinstance(values, dict):
+                result.columns.update(dict.fromkeys(values))
             row = _row(values, entry.columns)
             if isinstance(row, Row):
                 result.rows.append(row)
                 continue
             result.bad += 1
             if result.bad <= MAX_FINDINGS:
-                result.findings.append(Finding(*row, file=str(path), line=line))
+                problem, fix = row
+                result.findings.append(Finding(f"row {number} {problem}", fix, file=str(path), line=line))
     except DataError as error:
         result.findings += error.findings
     if result.bad > MAX_FINDINGS:

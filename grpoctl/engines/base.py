@@ -35,6 +35,6 @@ def installed_version(package: str) -> str | None:
         return None
 
 
-def missing_packages(engine: str) -> list[str]:
-    """What an engine needs and this Python lacks."""
-    return [package for package in ENGINES[engine].packages if installed_version(package) is None]
+def missing_packages(packages: tuple[str, ...]) -> list[str]:
+    """Those that this Python lacks."""
+    return [package for package in packages if installed_version(package) is None]

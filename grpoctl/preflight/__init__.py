@@ -5,7 +5,7 @@ from grpoctl.preflight.datasets import read_datasets
 from grpoctl.preflight.prompts import check_prompts
 from grpoctl.preflight.result import Preflight, Teller
 from grpoctl.preflight.scores import check_rewards, score_gold_answers
-from grpoctl.preflight.surroundings import check_engine, check_output
+from grpoctl.preflight.surroundings import check_engine, check_output, check_paths
 from grpoctl.recipe.load import RecipeReading
 from grpoctl.recipe.schema import Recipe
 from grpoctl.recipe.steps import held_back, plan_steps
@@ -21,13 +21,16 @@ def check(reading: RecipeReading, machine: Machine | None = None) -> Preflight:
     result = Preflight(list(reading.findings), recipe)
     tell = Teller(reading, result.findings)
     check_output(recipe, tell)
+    check_paths(recipe, tell)
     check_engine(recipe, machine or read_machine(), tell)
     if recipe.engine == "mlp":
         tell.warn("dataset", "is for engine mlp, whose data this version cannot check", "see that it is there")
     elif not recipe.is_export:
         _check_training(recipe, result, tell)
     # The recipe's own lines first and in their order, then those of the data's files.
-    result.findings.sort(key=lambda finding: (finding.file != reading.source.file, finding.line or 0))
+    result.findings.sort(
+        key=lambda finding: (finding.file != reading.source.file, finding.line is None, finding.line or 0)
+    )
     return result
 
 
@@ -42,18 +45,23 @@ def _check_training(recipe: Recipe, result: Preflight, tell: Teller) -> None:
 
 
 def _plan(recipe: Recipe, result: Preflight, tell: Teller) -> None:
-    plan = plan_steps(recipe, len(result.rows) if result.rows else None)
-    result.plan = plan
-    usable = len(result.rows or []) - held_back(recipe, len(result.rows or []))
-    if result.rows and usable < plan.prompts:
-        tell.error(
-            "dataset",
-            f"has {usable} usable rows, and a step takes {plan.prompts} prompts",
-            "add rows, or lower gradient_accumulation_steps or per_device_train_batch_size",
-        )
+    rows = len(result.rows or [])
+    result.plan = plan = plan_steps(recipe, rows or None)
+    kept = held_back(recipe, rows)
+    if not rows:
+        return
+    if rows - kept < plan.prompts:
+        fewer = "lower gradient_accumulation_steps or per_device_train_batch_size"
+        if kept and rows >= plan.prompts:
+            tell.error(
+                "val_size", f"keeps back {kept} of {rows} rows, and a step takes {plan.prompts} prompts", "lower it"
+            )
+        else:
+            tell.error(
+                "dataset", f"has {rows} usable rows, and a step takes {plan.prompts} prompts", f"add rows, or {fewer}"
+            )
     elif plan.steps == 0:
-        tell.error(
-            "num_train_epochs",
-            f"is {recipe.num_train_epochs:g}, which makes no whole step",
-            "raise it, or use max_steps",
-        )
+        epochs = f"is {recipe.num_train_epochs:g}, which makes no whole step"
+        tell.error("num_train_epochs", epochs, "raise it, or use max_steps")
+    if recipe.val_size and not kept:
+        tell.warn("val_size", f"is {recipe.val_size:g}, which keeps back no row of {rows}", "raise it")

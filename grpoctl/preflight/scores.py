@@ -1,11 +1,17 @@
 """Do the rewards exist, and does a gold answer earn what they can give?"""
 
+from typing import Any
+
+from grpoctl.data.rows import Row
 from grpoctl.preflight.result import Preflight, Teller
 from grpoctl.recipe.schema import Recipe
-from grpoctl.rewards.registry import BadReward, ready_reward
+from grpoctl.rewards.registry import BadReward, ReadyReward, ready_reward
 
 # Gold answers are tried on so many rows: enough to see what kind they are.
 GOLD_ROWS = 200
+
+# Longer ones are worked solutions, which no model repeats word for word.
+LONG_ANSWER = 80
 
 
 def check_rewards(recipe: Recipe, result: Preflight, tell: Teller) -> None:
@@ -16,30 +22,51 @@ def check_rewards(recipe: Recipe, result: Preflight, tell: Teller) -> None:
             tell.error(("reward_funcs", number, *error.path), error.problem, error.fix)
 
 
+def gold_completion(recipe: Recipe, row: Row, reasoning: str) -> str:
+    """What a perfect model would write."""
+    think, answer = recipe.reasoning_tag, recipe.answer_tag
+    return f"<{think}>{reasoning}</{think}>\n<{answer}>{row.answer}</{answer}>"
+
+
 def score_gold_answers(recipe: Recipe, result: Preflight, tell: Teller) -> None:
     """A completion with the gold answer must earn each reward's maximum, or the reward and the data do not fit."""
     rows = (result.rows or [])[:GOLD_ROWS]
-    columns = {name: [row.columns.get(name) for row in rows] for name in set().union(*(row.columns for row in rows))}
+    columns: dict[str, list[Any]] = {
+        name: [row.columns.get(name) for row in rows] for name in set().union(*(row.columns for row in rows))
+    }
     columns["answer"] = [row.answer for row in rows]
-    think, answer = recipe.reasoning_tag, recipe.answer_tag
-    gold = [f"<{think}>\nas the data set says\n</{think}>\n<{answer}>{row.answer}</{answer}>" for row in rows]
+    gold = [gold_completion(recipe, row, "\nas the data set says\n") for row in rows]
     for number, ready in enumerate(result.rewards):
-        name = ready.reward.name
-        key = ("reward_funcs", number)
         lacking = [column for column in ready.reward.columns if column not in columns]
         if lacking:
-            tell.error(key, f"uses {name}, which reads {lacking[0]}, a column that the data lacks", "add the column")
+            problem = f"uses {ready.reward.name}, which reads {lacking[0]}, a column that the data lacks"
+            tell.error(("reward_funcs", number), problem, "add the column")
             continue
-        scores = ready.score(gold, columns)
-        short = [index for index, score in enumerate(scores) if score is not None and score != ready.reward.maximum]
-        if ready.reward.maximum is not None and short:
-            index = short[0]
-            earned = f"gives {name} {scores[index]:g} of {ready.reward.maximum:g}"
-            tell.error(
-                key,
-                f'{earned} for the gold answer "{rows[index].answer[:40]}" ({len(short)} of {len(rows)} tried)',
-                "use another reward, or mend the data's answers",
-            )
+        scores = [score or 0.0 for score in ready.score(gold, columns)]
+        _tell_of_low_scores(number, ready, scores, rows, tell)
         empty = ready.score([""] * len(rows), columns)
-        result.gold_scores.append(ready.weight * (scores[0] or 0.0))
+        result.gold_scores.append(ready.weight * scores[0])
         result.empty_scores.append(ready.weight * (empty[0] or 0.0))
+    if result.gold_scores and sum(result.gold_scores) <= sum(result.empty_scores):
+        tell.warn(
+            "reward_funcs", "give a right answer no more than an empty one", "change the rewards or their weights"
+        )
+    long_ones = [row.answer for row in rows if len(row.answer) > LONG_ANSWER]
+    if 2 * len(long_ones) > len(rows) and any("answer" in ready.reward.columns for ready in result.rewards):
+        tell.warn(
+            "dataset",
+            f'has long gold answers ("{long_ones[0][:40]} …"), which a model will not repeat word for word',
+            "put the final answer behind #### or into a column of its own, named by columns.answer",
+        )
+
+
+def _tell_of_low_scores(number: int, ready: ReadyReward, scores: list[float], rows: list[Row], tell: Teller) -> None:
+    most = ready.reward.maximum
+    low = [index for index, score in enumerate(scores) if score != most]
+    if most is not None and low:
+        earned = f"gives {ready.reward.name} {scores[low[0]]:g} of {most:g}"
+        tell.error(
+            ("reward_funcs", number),
+            f'{earned} for the gold answer "{rows[low[0]].answer[:40]}" ({len(low)} of {len(rows)} tried)',
+            "use another reward, or mend the data's answers",
+        )

@@ -1,10 +1,13 @@
 """Can the recipe run where it is: is its folder free, its engine installed, its hardware here?"""
 
 import os
+import sys
+from collections.abc import Iterator
 
-from grpoctl.engines.base import missing_packages
+from grpoctl.engines.base import ENGINES, missing_packages
 from grpoctl.machine import Machine
-from grpoctl.paths import is_file, user_path
+from grpoctl.model_files import is_remote
+from grpoctl.paths import is_file, is_folder, user_path
 from grpoctl.preflight.result import Teller
 from grpoctl.recipe.schema import Recipe
 
@@ -38,23 +41,62 @@ def check_output(recipe: Recipe, tell: Teller) -> None:
 
 def check_engine(recipe: Recipe, machine: Machine, tell: Teller) -> None:
     """What this machine lacks: a warning, because the recipe may be for another one."""
-    missing = missing_packages(recipe.engine)
-    if missing:
-        tell.warn(
-            "engine",
-            f"is {recipe.engine}, and this Python lacks {', '.join(missing)}",
-            f"install them: pip install 'grpoctl[{'mnist' if recipe.engine == 'mlp' else recipe.engine}]'",
-        )
+    needs = ENGINES[recipe.engine]
+    missing = missing_packages(needs.packages)
+    if sys.version_info < needs.python:
+        version = ".".join(map(str, needs.python))
+        tell.warn("engine", f"is {recipe.engine}, which needs Python {version}", "run it where that is")
+    elif missing:
+        extra = "mnist" if recipe.engine == "mlp" else recipe.engine
+        lacks = f"is {recipe.engine}, and this Python lacks {', '.join(missing)}"
+        tell.warn("engine", lacks, f"install them: pip install 'grpoctl[{extra}]'")
+    for key, package in _packages_asked_for(recipe):
+        if missing_packages((package,)):
+            tell.warn(key, f"needs {package}, which is not installed here", f"install it: pip install {package}")
     if recipe.engine == "trl" and not machine.gpus:
         for key in ("use_vllm", "quantization_bit", "fp16", "bf16"):
             if getattr(recipe, key):
                 tell.warn(key, "is meant for a GPU, and none is here", "run it where there is one")
-    if recipe.engine == "maxtext" and not machine.tpus:
-        tell.warn("engine", "is maxtext, which is meant for TPUs, and none is here", "run it where there is one")
-    named = recipe.deepspeed in (None, "z0", "z2", "z3", "z3-offload")
-    if not named and not is_file(user_path(str(recipe.deepspeed))):
-        tell.error(
-            "deepspeed",
-            f"is {recipe.deepspeed}, which is no file",
-            "give a file, or use z0, z2, z3 or z3-offload",
+    elif recipe.engine == "trl" and recipe.nproc_per_node > len(machine.gpus):
+        said = (
+            f"is {recipe.nproc_per_node}, and this machine has {len(machine.gpus)} GPU{'s' * (len(machine.gpus) > 1)}"
         )
+        tell.warn("nproc_per_node", said, "run it where there are more, or lower it")
+    if recipe.engine == "maxtext" and not machine.tpus:
+        tell.warn(
+            "model_name_or_path",
+            "is meant for TPUs under engine maxtext, and none is here",
+            "run it where there is one",
+        )
+
+
+def check_paths(recipe: Recipe, tell: Teller) -> None:
+    """Files and folders that the recipe names beside its model and data."""
+    if recipe.deepspeed not in (None, "z0", "z2", "z3", "z3-offload") and not is_file(user_path(str(recipe.deepspeed))):
+        said = f"is {recipe.deepspeed}, which is no file"
+        tell.error("deepspeed", said, "give a file, or use z0, z2, z3 or z3-offload")
+    for adapter in recipe.adapter_name_or_path:
+        if not is_remote(adapter) and not is_folder(user_path(adapter)):
+            tell.error("adapter_name_or_path", f"names {adapter}, and no such folder is here", "check the path")
+    resumed = recipe.resume_from_checkpoint
+    if resumed not in (None, "latest") and not is_folder(user_path(str(resumed))):
+        tell.error("resume_from_checkpoint", f"is {resumed}, and no such folder is here", "check the path")
+    for key in ("output_dir", "model_name_or_path", "dataset_dir", "adapter_name_or_path", "export_dir"):
+        if "$" in str(getattr(recipe, key)):
+            tell.warn(key, "holds a $, and no environment variable is read in a recipe", "write the path out")
+
+
+def _packages_asked_for(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Keys that need a package beyond the engine's own."""
+    for sink in recipe.report_to:
+        if sink not in ("none", "all"):
+            yield "report_to", sink
+    if recipe.engine == "trl":
+        asked = {
+            "deepspeed": ("deepspeed", recipe.deepspeed is not None),
+            "use_vllm": ("vllm", recipe.use_vllm),
+            "quantization_bit": ("bitsandbytes", recipe.quantization_bit is not None),
+            "optim": ("bitsandbytes", "8bit" in recipe.optim or recipe.optim.startswith(("paged", "lion"))),
+            "flash_attn": ("flash-attn", recipe.flash_attn in ("fa2", "fa3")),
+        }
+        yield from ((key, package) for key, (package, needed) in asked.items() if needed)

@@ -116,7 +116,7 @@ _REFUSED: tuple[tuple[str, str, str], ...] = (
         "is not taken here",
         "use grpoctl eval",
         """
-        do_predict do_eval task task_dir batch_size lang n_shot save_dir download_mode eval_num_beams
+        do_predict do_eval task task_dir lang n_shot save_dir download_mode eval_num_beams
         eval_on_each_dataset eval_on_start early_stopping_steps load_best_model_at_end metric_for_best_model
         greater_is_better
         """,
@@ -141,7 +141,7 @@ _REFUSED: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "is not taken here",
-        "use bf16: true",
+        "use bf16, or fp16 on older GPUs",
         """
         pure_bf16 fp8 fp8_backend fp8_enable_fsdp_float8_all_gather upcast_layernorm upcast_lmhead_output tf32
         bf16_full_eval
@@ -152,8 +152,7 @@ _REFUSED: tuple[tuple[str, str, str], ...] = (
         "use the model's own tokenizer and embeddings",
         """
         resize_vocab add_tokens add_special_tokens new_special_tokens_config init_special_tokens
-        split_special_tokens use_fast_tokenizer
-        """,
+        split_special_tokens         """,
     ),
     (
         "is not taken here",
@@ -164,7 +163,8 @@ _REFUSED: tuple[tuple[str, str, str], ...] = (
         "is decided for you",
         "take it out",
         """
-        low_cpu_mem_usage use_reentrant_gc quantization_device_map device_map compute_dtype print_param_status
+        low_cpu_mem_usage use_fast_tokenizer use_reentrant_gc quantization_device_map device_map compute_dtype
+        print_param_status
         include_effective_tokens_per_second include_num_input_tokens_seen remove_unused_columns disable_tqdm
         logging_first_step logging_strategy dataloader_pin_memory save_safetensors save_strategy
         ddp_find_unused_parameters vllm_max_lora_rank vllm_config lr_scheduler_kwargs local_rank block_diag_attn
@@ -238,15 +238,15 @@ _REFUSED: tuple[tuple[str, str, str], ...] = (
 _OTHER_NAMES: tuple[tuple[str, str], ...] = (
     (
         "num_generations",
-        "group_size num_return_sequences G n_samples",
+        "n num_samples group_num rollout_n group_size num_return_sequences G n_samples",
     ),
     (
         "pref_beta",
-        "beta kl_coef kl_coeff kl_beta",
+        "kl_loss_coef grpo_beta init_kl_coef beta kl_coef kl_coeff kl_beta",
     ),
     (
         "epsilon",
-        "clip_range cliprange clip_eps clip_ratio eps_clip",
+        "clip_ratio_low clip_range cliprange clip_eps clip_ratio eps_clip",
     ),
     (
         "epsilon_high",
@@ -274,7 +274,7 @@ _OTHER_NAMES: tuple[tuple[str, str], ...] = (
     ),
     (
         "lora_rank",
-        "lora_r r rank",
+        "lora_dim lora_r r rank",
     ),
     (
         "lora_target",
@@ -293,8 +293,8 @@ _OTHER_NAMES: tuple[tuple[str, str], ...] = (
         "load_in_8bit",
     ),
     (
-        "disable_gradient_checkpointing",
-        "gradient_checkpointing activation_checkpointing",
+        "disable_gradient_checkpointing, which is its opposite",
+        "gradient_checkpointing activation_checkpointing gradient_checkpointing_kwargs",
     ),
     (
         "per_device_train_batch_size, which counts prompts",
@@ -330,11 +330,11 @@ _OTHER_NAMES: tuple[tuple[str, str], ...] = (
     ),
     (
         "num_train_epochs",
-        "epochs num_epochs",
+        "total_epochs epochs num_epochs",
     ),
     (
         "max_steps",
-        "num_steps total_steps num_batches",
+        "total_training_steps max_train_steps num_steps total_steps num_batches",
     ),
     (
         "max_grad_norm",
@@ -362,7 +362,71 @@ _OTHER_NAMES: tuple[tuple[str, str], ...] = (
     ),
     (
         "max_completion_length",
-        "max_tokens total_generation_steps",
+        "max_response_length response_length max_tokens total_generation_steps",
+    ),
+    (
+        "lora_alpha",
+        "alpha",
+    ),
+    (
+        "per_device_train_batch_size, which counts prompts, not completions",
+        "batch_size bs",
+    ),
+    (
+        "gradient_accumulation_steps",
+        "grad_accum gradient_accumulation accumulate_grad_batches",
+    ),
+    (
+        "nproc_per_node",
+        "gpus num_gpus n_gpus n_gpus_per_node num_processes",
+    ),
+    (
+        "resume_from_checkpoint",
+        "resume resume_mode",
+    ),
+    (
+        "bf16",
+        "torch_dtype dtype model_dtype precision",
+    ),
+    (
+        "finetuning_type",
+        "use_peft use_lora peft_type",
+    ),
+    (
+        "quantization_bit",
+        "load_in_kbit",
+    ),
+    (
+        "tokenizer_name_or_path",
+        "tokenizer tokenizer_name",
+    ),
+    (
+        "scale_rewards",
+        "norm_adv_by_std_in_grpo scale_advantages",
+    ),
+    (
+        "stage: grpo",
+        "adv_estimator algorithm_name",
+    ),
+    (
+        "max_prompt_length and max_completion_length",
+        "max_seq_length max_seq_len",
+    ),
+    (
+        "template, or the tokenizer's own chat template",
+        "chat_template",
+    ),
+    (
+        "columns in dataset_info.json",
+        "dataset_prompt_column prompt_key prompt_column answer_column dataset_text_field",
+    ),
+    (
+        "subset in dataset_info.json",
+        "dataset_config dataset_config_name",
+    ),
+    (
+        "split in dataset_info.json",
+        "dataset_split dataset_train_split",
     ),
 )
 

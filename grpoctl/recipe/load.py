@@ -14,7 +14,7 @@ from grpoctl.recipe.llamafactory import INSTEAD_VALUES, OTHER_NAMES, REFUSED
 from grpoctl.recipe.rules import RULES
 from grpoctl.recipe.schema import Recipe
 from grpoctl.recipe.validate import unknown, validate
-from grpoctl.recipe.yaml_text import KeyPath, dotted
+from grpoctl.recipe.yaml_text import KeyPath, YamlText, dotted
 
 COMMAND_LINE = "command line"
 _INDEX = re.compile(r"[0-9]{1,4}")
@@ -32,10 +32,13 @@ class RecipeSource:
     def at(self, path: KeyPath) -> tuple[str, int | None]:
         """File and line of a key, or of the nearest key around it; no line where the recipe has none."""
         for end in range(len(path), 0, -1):
-            if path[:end] in self.overridden:
+            here = path[:end]
+            if here in self.overridden:
                 return COMMAND_LINE, None
-            if path[:end] in self.lines:
-                return self.file, self.lines[path[:end]]
+            if here in self.lines:
+                return self.file, self.lines[here]
+            if any(here == overridden[:end] for overridden in self.overridden):
+                return COMMAND_LINE, None  # a mapping that only the command line has
         return self.file, None
 
     def finding(self, path: KeyPath, problem: str, fix: str, *, warning: bool = False) -> Finding:
@@ -109,6 +112,7 @@ def read_recipe_text(text: str, file: str, overrides: Sequence[str] = ()) -> Rec
     recipe, invalid = validate(Recipe, values, source.at)
     reading.findings += wrong + [_with_advice(finding, values) for finding in invalid]
     bad_keys = {finding.key.partition(".")[0] for finding in reading.findings}
+    bad_keys |= {OTHER_NAMES[name].split()[1].strip(",:") for name in bad_keys & OTHER_NAMES.keys()}
     reading.findings += _clashes(recipe, source, bad_keys)
     reading.recipe = recipe
     reading.findings.sort(key=lambda finding: (finding.line is None, finding.line or 0))
@@ -124,7 +128,9 @@ def _override(values: dict[str, Any], overrides: Sequence[str], source: RecipeSo
         if not equals or not name.strip() or "" in path:
             findings.append(Finding(f"is {shown(override)}", "write overrides as key=value", file=COMMAND_LINE))
             continue
-        parsed = yaml_text.parse(text, COMMAND_LINE)
+        # Only what opens like YAML is read as YAML: a prompt with a colon or a # in it is just text.
+        opens = text.lstrip()[:1] in ("[", "{", '"', "'")
+        parsed = yaml_text.parse(text, COMMAND_LINE) if opens else YamlText(yaml_text.scalar(text.strip()))
         if parsed.findings:
             first = parsed.findings[0]
             findings.append(Finding(first.problem, first.fix, key=dotted(path), file=COMMAND_LINE))
@@ -170,6 +176,8 @@ def _take_out_unknown_keys(values: dict[str, Any], source: RecipeSource) -> list
             problem, fix = REFUSED[name]
         elif name in OTHER_NAMES:
             problem, fix = "is not the name here", OTHER_NAMES[name]
+        elif isinstance(value, dict):
+            problem, fix = "is a section, and recipes are flat", "write its keys at the margin"
         else:
             problem, fix = unknown(name, Recipe.model_fields)
         if name in REFUSED and value in (False, None):
@@ -183,6 +191,8 @@ def _with_advice(finding: Finding, values: dict[str, Any]) -> Finding:
     """For a value that another program takes, say what to use instead of listing all choices."""
     given = values.get(finding.key)
     advice = INSTEAD_VALUES.get((finding.key, given)) if isinstance(given, str) else None
+    if finding.key == "warmup_steps" and isinstance(given, float) and 0 < given < 1:
+        advice = f"use warmup_ratio: {given:g}"
     if advice is None:
         return finding
     return Finding(finding.problem, advice, key=finding.key, file=finding.file, line=finding.line)

@@ -191,6 +191,17 @@ def answers_of_a_group_must_differ(recipe: Recipe) -> Iterator[Clash]:
             "is 1, so all answers of a group would be the same",
             "use 0 for all tokens, or 20 or more",
         )
+    if recipe.min_p is not None and recipe.min_p > 0.9:
+        yield Clash(
+            "min_p",
+            f"is {recipe.min_p:g}, so most answers of a group will be the same",
+            "use 0.1 or less",
+            warning=True,
+        )
+    if recipe.top_p < 0.05:
+        yield Clash(
+            "top_p", f"is {recipe.top_p:g}, so most answers of a group will be the same", "use 0.9 to 1", warning=True
+        )
     if recipe.temperature < 0.1:
         yield Clash(
             "temperature",
@@ -314,6 +325,83 @@ def a_resumed_run_keeps_its_folder(recipe: Recipe) -> Iterator[Clash]:
         yield Clash("report_to", "holds none and others", "keep one of them")
 
 
+# Far outside of these a run rarely learns; the numbers are wide enough for small models.
+_USUAL = {"learning_rate": (0.0, 0.01), "temperature": (0.0, 2.0), "pref_beta": (0.0, 1.0)}
+
+
+@_rule
+def values_are_within_reason(recipe: Recipe) -> Iterator[Clash]:
+    for key, (low, high) in _USUAL.items():
+        value = getattr(recipe, key)
+        if not low <= value <= high:
+            yield Clash(key, f"is {value:g}, far more than is usual", f"use {high:g} or less", warning=True)
+
+
+@_rule
+def no_key_is_given_in_vain(recipe: Recipe) -> Iterator[Clash]:
+    """Keys that another key leaves without effect."""
+    given = recipe.model_fields_set
+    vain = {
+        "num_train_epochs": ("max_steps", recipe.max_steps > 0),
+        "default_system": ("system_prompt", recipe.system_prompt is not None),
+        "warmup_ratio": ("lr_scheduler_type", recipe.warmup_ratio > 0 and recipe.lr_scheduler_type == "constant"),
+        "warmup_steps": ("lr_scheduler_type", recipe.warmup_steps > 0 and recipe.lr_scheduler_type == "constant"),
+    }
+    for key, (other, without_effect) in vain.items():
+        if key in given and without_effect:
+            yield Clash(
+                key,
+                f"does nothing beside {other}: {getattr(recipe, other)}"[:120],
+                "keep one of them",
+                (other,),
+                warning=True,
+            )
+    if recipe.template is not None and recipe.template.endswith("_nothink") and "enable_thinking" not in given:
+        yield Clash(
+            "template",
+            "asks for no thinking, and the tokenizer's own template is used",
+            "add enable_thinking: false",
+            warning=True,
+        )
+    engine = engine_of(recipe)
+    for key in ("model_name_or_path", "reward_funcs", "finetuning_type"):
+        if engine == "mlp" and key in given:
+            yield Clash(
+                key,
+                "does nothing with engine mlp, which hidden_sizes asks for",
+                "take it out",
+                ("hidden_sizes",),
+                warning=True,
+            )
+
+
+@_rule
+def rewards_pull_once_and_each_pulls(recipe: Recipe) -> Iterator[Clash]:
+    seen: set[tuple[str, str]] = set()
+    for number, use in enumerate(recipe.reward_funcs):
+        named = (use.use, str(use.args))
+        if named in seen:
+            yield Clash("reward_funcs", f"names {use.use} twice", "give it once, with a weight", warning=True)
+        if use.weight == 0:
+            yield Clash(
+                "reward_funcs", f"gives {use.use} (number {number + 1}) the weight 0", "take it out", warning=True
+            )
+        seen.add(named)
+
+
+@_rule
+def evaluation_is_on_other_data(recipe: Recipe) -> Iterator[Clash]:
+    both = set(recipe.dataset) & set(recipe.eval_dataset)
+    if both:
+        yield Clash(
+            "eval_dataset",
+            f"holds {min(both)}, which is trained on",
+            "use data that is not",
+            ("dataset",),
+            warning=True,
+        )
+
+
 @_rule
 def tags_differ(recipe: Recipe) -> Iterator[Clash]:
     if recipe.reasoning_tag == recipe.answer_tag:
@@ -324,7 +412,8 @@ def tags_differ(recipe: Recipe) -> Iterator[Clash]:
 def the_template_is_a_known_name(recipe: Recipe) -> Iterator[Clash]:
     if recipe.template is None or recipe.template in TEMPLATES:
         return
-    close = nearest(recipe.template, TEMPLATES)
+    newer = recipe.template.rpartition("_")[0] in TEMPLATES  # qwen3_5 is no misspelling of qwen3
+    close = None if newer else nearest(recipe.template, TEMPLATES)
     fix = "take it out to use the tokenizer's own chat template"
     yield Clash(
         "template",

@@ -72,12 +72,13 @@ class Recipe(
 def other_defaults(recipe: Recipe) -> dict[str, tuple[object, object]]:
     """Keys left out of a recipe whose default here differs from LLaMA-Factory's: ours and theirs."""
     differing: dict[str, tuple[object, object]] = {}
+    resolved = recipe.resolved()
     for name, field in Recipe.model_fields.items():
         extra = field.json_schema_extra
         theirs = extra.get("llamafactory") if isinstance(extra, dict) else None
         unused = name.startswith("vllm_") and not recipe.use_vllm
         if theirs is not None and name not in recipe.model_fields_set and not unused:
-            differing[name] = (field.default, theirs)
+            differing[name] = (getattr(resolved, name), theirs)
     return differing
 
 

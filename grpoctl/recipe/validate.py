@@ -89,9 +89,8 @@ def _words(detail: ErrorDetails, field: FieldInfo | None, owner: type[BaseModel]
     if kind == "finite_number":
         return f"is {shown(given)}", f"use a finite number{usual}"
     if kind == "int_from_float" or (kind == "int_type" and isinstance(given, float)):
-        return f"is {shown(given)}", f"use a whole number, such as {given:.0f}" if abs(
-            given
-        ) < 1e15 else "use a whole number"
+        near = f", such as {given:.0f}" if 1 <= abs(given) < 1e15 else ""
+        return f"is {shown(given)}", f"use a whole number{near}{usual}"
     if kind in _WANTED:
         return f"is {shown(given)}", _wanted(kind, given) + usual
     return f"is {shown(given)}", detail["msg"].lower()
@@ -129,7 +128,7 @@ def _is_number(text: str) -> bool:
         float(text)
     except ValueError:
         return False
-    return "_" not in text and len(text) < 30
+    return text.strip(" +-")[:1] in "0123456789." and "_" not in text and len(text) < 30
 
 
 def _number(limit: object) -> str:
@@ -151,7 +150,7 @@ def unknown(name: str, known: Mapping[str, object]) -> tuple[str, str]:
         return "is no key", f"did you mean {close}?"
     if len(known) <= 12:
         return "is no key", f"the keys here: {', '.join(known)}"
-    return "is no key", "take it out; docs/recipe.md lists the keys"
+    return "is no key", "take it out; grpoctl schema lists the keys"
 
 
 def _usual(field: FieldInfo | None) -> str:

@@ -205,23 +205,44 @@ def _build(events: Iterator[Any], file: str, result: YamlText) -> None:
             parent.key = None
 
 
+_NO_SPACE = re.compile(r"\s*[A-Za-z_]+:[^\s/:]\S*\s*(#.*)?")
+
+
 def _syntax_finding(error: yaml.YAMLError, text: str, file: str) -> Finding:
+    """YAML's complaint in a user's words, at the place to mend rather than where reading broke off."""
     said = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).partition("\n")[0]
-    mark = getattr(error, "problem_mark", None)
+    context = getattr(error, "context", None) or ""
+    mark, opened = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
+    lines = text.splitlines() or [""]
+    # A reader error (a control character) names a position instead of a mark; a mark may point behind the last line.
+    at = mark.line if mark is not None else text.count("\n", 0, getattr(error, "position", 0))
+    at = min(at, len(lines) - 1)
+    above = next((number for number in range(at - 1, -1, -1) if _says_something(lines[number])), at)
+    tight = next((number for number in (at, above) if _NO_SPACE.fullmatch(lines[number])), None)
+
     problem, fix = f"is not YAML: {said}", "check colons, quotes, brackets and indentation here"
-    lines = text.splitlines()
-    if mark is not None and mark.line < len(lines) and lines[mark.line].startswith("\t"):
+    if lines[at].startswith("\t"):
         problem, fix = "has a tab where YAML wants spaces", "indent with spaces"
-    elif "mapping values are not allowed" in said:
-        problem, fix = "has a colon inside a plain value", "put the value in quotes"
     elif "control characters" in said or "special characters" in said:
         problem, fix = "has a control character", "remove it"
+    elif opened is not None and ("quoted scalar" in context or "flow" in context):
+        problem, fix = f"opens a {'quote' if 'quoted' in context else 'bracket'} that is not closed", "close it"
+        at = min(opened.line, len(lines) - 1)
+    elif tight is not None:
+        problem, fix, at = "has no space behind its colon", "write key: value", tight
+    elif lines[at].startswith(" ") or lines[above].startswith(" "):
+        problem, fix = "is indented otherwise than the lines around it", "start every key at the margin"
+        at = at if lines[at].startswith(" ") else above
+    elif "mapping values are not allowed" in said:
+        problem, fix = "has a colon inside a plain value", "put the value in quotes"
     elif "could not find expected ':'" in said:
         problem, fix = "has a line that is no key: value", "write it as one, or as a # comment"
-        mark = getattr(error, "context_mark", None) or mark
-    # A reader error (a control character) names a position instead of a mark; a mark may point behind the last line.
-    line = (mark.line if mark is not None else text.count("\n", 0, getattr(error, "position", 0))) + 1
-    return Finding(problem, fix, file=file, line=min(line, max(1, len(lines))))
+        at = min(opened.line, len(lines) - 1) if opened is not None else at
+    return Finding(problem, fix, file=file, line=at + 1)
+
+
+def _says_something(line: str) -> bool:
+    return bool(line.strip()) and not line.lstrip().startswith("#")
 
 
 def dotted(path: KeyPath) -> str:

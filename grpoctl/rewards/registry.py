@@ -96,7 +96,7 @@ def ready_reward(use: RewardUse, recipe: Recipe) -> ReadyReward:
     """One entry of reward_funcs, its name looked up and its arguments checked against the signature."""
     known = all_rewards()
     if use.use not in known:
-        close = nearest(use.use, known)
+        close = nearest(use.use.removesuffix("_reward").removesuffix("_func"), known)
         fix = f"did you mean {close}?" if close else f"use one of {', '.join(known)}"
         raise BadReward(f"names {shown(use.use)}, which is no reward", fix, "use")
     found = known[use.use]

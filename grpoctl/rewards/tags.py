@@ -9,5 +9,6 @@ def last_tagged(text: str, tag: str) -> str | None:
 
 
 def has_pair(text: str, tag: str) -> bool:
-    """Whether the tag is opened and closed anywhere."""
-    return f"<{tag}>" in text and f"</{tag}>" in text
+    """Whether the tag is opened and, somewhere behind that, closed."""
+    start = text.find(f"<{tag}>")
+    return start >= 0 and text.find(f"</{tag}>", start) >= 0

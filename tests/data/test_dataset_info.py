@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from grpoctl.data.dataset_info import DatasetEntry, find_entry
+from grpoctl.data.dataset_info import DatasetEntry, FoundEntry, find_entry
 
 
 def said(tmp_path: Path, entry: object, name: str = "mine") -> list[str]:
@@ -13,22 +13,21 @@ def said(tmp_path: Path, entry: object, name: str = "mine") -> list[str]:
     return [str(finding).replace(f"{tmp_path}/", "") for finding in found]
 
 
-def test_a_users_entry_is_found_with_its_folder(tmp_path: Path) -> None:
-    (tmp_path / "dataset_info.json").write_text(
-        '{"mine": {"file_name": "a.json", "columns": {"prompt": "q", "answer": "a"}}}'
-    )
+def test_a_users_entry_is_found_with_its_folder_and_lines(tmp_path: Path) -> None:
+    text = '{\n"mine": {"file_name": "a.json",\n"columns": {"prompt": "q", "answer": "a"}}}'
+    (tmp_path / "dataset_info.json").write_text(text)
     found = find_entry("mine", tmp_path)
-    assert isinstance(found, tuple)
-    entry, folder = found
-    assert folder == tmp_path
-    assert (entry.columns.prompt, entry.columns.answer) == ("q", "a")
-    assert entry.columns.response is None  # giving columns leaves out every one that is not listed
+    assert isinstance(found, FoundEntry)
+    assert found.folder == tmp_path
+    assert (found.entry.columns.prompt, found.entry.columns.answer) == ("q", "a")
+    assert found.entry.columns.response is None  # giving columns leaves out every one that is not listed
+    assert found.at(("columns", "prompt")) == (str(tmp_path / "dataset_info.json"), 3)
 
 
 def test_a_name_that_the_user_lacks_comes_from_grpoctls_own_data(tmp_path: Path) -> None:
     found = find_entry("my_math_data", tmp_path)
-    assert isinstance(found, tuple)
-    assert found[0].columns.prompt == "instruction"
+    assert isinstance(found, FoundEntry)
+    assert found.entry.columns.prompt == "instruction"
 
 
 def test_an_unknown_name_suggests_the_nearest(tmp_path: Path) -> None:
@@ -47,6 +46,12 @@ def test_an_unknown_name_suggests_the_nearest(tmp_path: Path) -> None:
          "3: ranking: holds preference pairs; use a data set of questions with answers."),
         ({"file_name": "a", "columns": {"prompt": "q", "tools": "t"}},
          "5: columns.tools: is not taken here; prompts have no tools."),
+        ({"file_name": "a", "formatting": "sharegpt", "tags": {}},
+         "3: formatting: is sharegpt; convert the rows to alpaca, which this version reads."),
+        ({"file_name": "a", "columns": {"answer": "final"}},
+         '3: columns: leaves out the question; add "prompt": "instruction", or whatever the column is called.'),
+        ({"file_name": "a", "columns": {"prompt": "q"}},
+         '3: columns: leaves out the gold answer; add "answer": and the name of its column.'),
         ({"script_url": "x"}, "2: script_url: runs code from the network; use file_name or hf_hub_url."),
         ({"subset": "main"}, "2: mine: names no file_name and no hf_hub_url; add one."),
         ({"file_name": 3}, '3: file_name: is 3; write "3" in quotes.'),
@@ -70,3 +75,10 @@ def test_an_entry_that_is_no_mapping_and_a_file_that_is_no_mapping_are_refused(t
 def test_llama_factorys_other_hubs_are_let_pass() -> None:
     entry = DatasetEntry(hf_hub_url="a/b", ms_hub_url="c/d", om_hub_url="e/f")
     assert entry.formatting == "alpaca"
+
+
+def test_what_llama_factory_could_not_read_is_refused_here_too(tmp_path: Path) -> None:
+    (tmp_path / "dataset_info.json").write_text("{'mine': {'file_name': 'a.json'}}")
+    found = find_entry("mine", tmp_path)
+    assert isinstance(found, list)
+    assert "dataset_info.json:1: is not JSON (Expecting property name" in str(found[0])

@@ -68,7 +68,7 @@ def test_a_number_is_an_answer_too(tmp_path: Path) -> None:
 def test_a_bad_row_is_named_by_its_line_and_left_out(tmp_path: Path, row: object, message: str) -> None:
     rows = read(tmp_path, f"[\n{json.dumps(ONE)},\n{json.dumps(row)},\n{json.dumps(ONE)}\n]")
     assert len(rows.rows) == 2
-    assert said(rows, tmp_path) == [f"d.json:3: {message}"]
+    assert said(rows, tmp_path) == [f"d.json:3: row 2 {message}"]
 
 
 def test_many_bad_rows_are_counted_and_five_are_named(tmp_path: Path) -> None:
@@ -89,8 +89,12 @@ def test_many_bad_rows_are_counted_and_five_are_named(tmp_path: Path) -> None:
         ('[{"instruction": "a", "output": "1"}\n', "d.json:2: ends before its list does; mend it here."),
         ('[{"instruction": "a", "output": "1"}\n{}]', "d.json:2: has { where a comma is due; mend it here."),
         ('[{"instruction": "a", "output": "1"}]\n{}', "d.json:1: goes on behind its list; mend it here."),
+        ('[{"instruction": "a", "output": "1"},\n]', "d.json:2: has a comma behind its last row; mend it here."),
         ('{\n"data": []}', "d.json: holds one object; write a list of rows, or one row a line."),
-        ('{"instruction": "a", "output": "1"}\n{"a": }', "d.json:2: is not JSON (Expecting value); mend it here."),
+        (
+            '{"instruction": "a", "output": "1"}\n{"a": }',
+            "d.json:2: row 2 is not JSON (Expecting value); mend it here.",
+        ),
         ("[" * 100_000, "is not JSON"),
         ('{"a": ' * 50_000, "is not JSON"),
         ("[" + "9" * 10_000 + "]", "is not JSON"),
@@ -104,7 +108,7 @@ def test_a_file_that_is_no_json_gets_one_line(tmp_path: Path, text: str, message
 def test_a_bad_line_spoils_only_itself(tmp_path: Path) -> None:
     rows = read(tmp_path, f"{json.dumps(ONE)}\nnot json\n{json.dumps(ONE)}\n")
     assert len(rows.rows) == 2
-    assert said(rows, tmp_path) == ["d.json:2: is not JSON (Expecting value); mend it here."]
+    assert said(rows, tmp_path) == ["d.json:2: row 2 is not JSON (Expecting value); mend it here."]
 
 
 def test_max_samples_and_num_samples_bound_the_rows(tmp_path: Path) -> None:
@@ -121,3 +125,10 @@ def test_a_missing_and_a_binary_file_get_one_line(tmp_path: Path) -> None:
     assert said(binary, tmp_path) == ["b.json: is not UTF-8 text; save it as UTF-8 JSON or JSONL."]
     folder = read_rows(DatasetEntry(file_name="."), tmp_path)
     assert said(folder, tmp_path)[0].endswith(": is no file; check file_name in dataset_info.json.")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "txt"])
+def test_other_formats_are_told_to_be_converted(tmp_path: Path, ending: str) -> None:
+    (tmp_path / f"d.{ending}").write_text("question,answer\n1+1,2\n")
+    (finding,) = read_rows(DatasetEntry(file_name=f"d.{ending}"), tmp_path).findings
+    assert finding.fix == "convert it to JSON or JSONL, which this version reads"

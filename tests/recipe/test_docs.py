@@ -59,3 +59,8 @@ def test_every_default_is_a_value_that_the_recipe_takes() -> None:
     defaults = json.loads(Recipe().model_dump_json())
     text = {name: value for name, value in defaults.items() if value is not None and value != []}
     assert Recipe.model_validate(text) == Recipe()
+
+
+def test_optimisers_are_those_of_transformers() -> None:
+    training_args = pytest.importorskip("transformers.training_args")
+    assert set(json_schema()["properties"]["optim"]["enum"]) <= {name.value for name in training_args.OptimizerNames}

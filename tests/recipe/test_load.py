@@ -255,3 +255,34 @@ def test_an_export_recipe_needs_no_data() -> None:
     reading = read_recipe_text("model_name_or_path: tiny\nexport_dir: out\nexport_size: 5\n", "r.yaml")
     assert reading.findings == []
     assert set(ExportKeys.model_fields) <= set(Recipe.model_fields)
+
+
+@pytest.mark.parametrize("text", ["Think: then answer", "a # b", "x: [", "{not closed"])
+def test_an_overriding_text_needs_no_quotes(text: str) -> None:
+    if text.startswith("{"):
+        assert said("", f"system_prompt={text}")[0].startswith("command line: system_prompt: opens a bracket")
+    else:
+        assert good("", f"system_prompt={text}").system_prompt == text
+
+
+def test_errors_inside_an_override_say_command_line() -> None:
+    assert said("", "eval_modes.gredy.temperature=1") == [
+        "command line: eval_modes.gredy: is no key; did you mean greedy?"
+    ]
+
+
+def test_a_section_is_told_to_be_flat() -> None:
+    assert said("trainer:\n  total_epochs: 3") == [
+        "r.yaml:4: trainer: is a section, and recipes are flat; write its keys at the margin."
+    ]
+
+
+def test_a_share_as_warmup_steps_points_to_the_ratio() -> None:
+    assert said("warmup_steps: 0.1") == ["r.yaml:4: warmup_steps: is 0.1; use warmup_ratio: 0.1."]
+    assert said("save_steps: 0.1") == ["r.yaml:4: save_steps: is 0.1; use a whole number."]
+
+
+def test_a_key_under_another_name_is_not_missed_by_the_rules() -> None:
+    assert [finding.key for finding in read("evaluation_strategy: steps\neval_steps: 5\nval_size: 5").findings] == [
+        "evaluation_strategy"
+    ]

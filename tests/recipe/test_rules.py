@@ -5,12 +5,14 @@ import pytest
 from grpoctl.recipe.load import read_recipe_text
 
 GOOD = {"model_name_or_path": "tiny", "dataset": "a", "reward_funcs": "accuracy"}
+MLP = {"dataset": "mnist"}
 
 
 def said(text: str) -> list[str]:
     """`level key` of every finding of a recipe made right but for these lines."""
     given = {line.partition(":")[0] for line in text.splitlines()}
-    rest = "".join(f"{key}: {value}\n" for key, value in GOOD.items() if key not in given)
+    good = MLP if given & {"hidden_sizes"} or "engine: mlp" in text else GOOD
+    rest = "".join(f"{key}: {value}\n" for key, value in good.items() if key not in given)
     return [f"{f.level} {f.key}" for f in read_recipe_text(f"{text}\n{rest}", "r.yaml").findings]
 
 
@@ -19,7 +21,7 @@ def said(text: str) -> list[str]:
     [
         ("stage: ppo", "error stage"),
         ("engine: mlp", "error engine"),
-        ("hidden_sizes: 8\nengine: trl", "error hidden_sizes"),
+        ("hidden_sizes: 8\nengine: trl\nmodel_name_or_path: tiny\nreward_funcs: accuracy", "error hidden_sizes"),
         ("model_name_or_path: gs://a/b\nengine: trl", "error engine"),
         ("model_name_or_path: gs://a/b\nmaxtext_model: x", "error tokenizer_name_or_path"),
         ("model_name_or_path: gs://a/b\ntokenizer_name_or_path: y", "error maxtext_model"),
@@ -54,6 +56,21 @@ def said(text: str) -> list[str]:
         ("report_to: none,wandb", "error report_to"),
         ("answer_tag: think", "error answer_tag"),
         ("template: no_such_thing", "warning template"),
+        ("template: qwen3_9", "warning template"),
+        ("template: qwen99", "error template"),
+        ("template: qwen3_nothink", "warning template"),
+        ("min_p: 1", "warning min_p"),
+        ("top_p: 0.001", "warning top_p"),
+        ("learning_rate: 0.5", "warning learning_rate"),
+        ("temperature: 5", "warning temperature"),
+        ("pref_beta: 50", "warning pref_beta"),
+        ("max_steps: 5\nnum_train_epochs: 2", "warning num_train_epochs"),
+        ('system_prompt: "x"\ndefault_system: "y"', "warning default_system"),
+        ("lr_scheduler_type: constant\nwarmup_ratio: 0.1", "warning warmup_ratio"),
+        ("hidden_sizes: 8\nmodel_name_or_path: tiny", "warning model_name_or_path"),
+        ("reward_funcs: accuracy,accuracy", "warning reward_funcs"),
+        ("reward_funcs: [{use: accuracy, weight: 0}]", "warning reward_funcs"),
+        ("eval_dataset: a", "warning eval_dataset"),
     ],
 )
 def test_a_contradiction_is_found_once_and_alone(text: str, finding: str) -> None:

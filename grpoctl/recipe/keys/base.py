@@ -1,7 +1,7 @@
 """What is a key made of? The types and the one constructor that every section uses."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -31,7 +31,7 @@ def key(default: object, *, usual: str = "", llamafactory: object = None, **limi
 _WORDS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
 
 
-def _switch(value: object) -> object:
+def switch(value: object) -> object:
     return _WORDS.get(value.lower(), value) if isinstance(value, str) else value
 
 
@@ -57,6 +57,6 @@ def _before(change: Callable[[object], object], accepted: Any) -> BeforeValidato
 
 
 Word = Annotated[str, Field(min_length=1, max_length=4096)]
-Switch = Annotated[bool, _before(_switch, bool)]
+Switch = Annotated[bool, _before(switch, bool | Literal["yes", "no", "on", "off"])]
 Words = Annotated[tuple[Word, ...], _before(split, str | list[str])]
 Numbers = Annotated[tuple[Annotated[int, Field(ge=1, le=65536)], ...], _before(_numbers, int | list[int])]

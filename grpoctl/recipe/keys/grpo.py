@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from grpoctl.recipe.keys.base import Keys, Numbers, Switch, Word, key
+from grpoctl.recipe.keys.base import Keys, Numbers, Switch, Word, key, switch
 
 
 class RewardUse(Keys):
@@ -37,6 +37,7 @@ RewardUses = Annotated[
 
 def _scale(value: object) -> object:
     """TRL's older true and false."""
+    value = switch(value)
     return {True: "group", False: "none"}[value] if isinstance(value, bool) else value
 
 

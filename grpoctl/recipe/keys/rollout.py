@@ -8,7 +8,7 @@ from grpoctl.recipe.keys.base import Keys, Switch, Word, key
 class RolloutKeys(Keys):
     """Rollouts"""
 
-    max_completion_length: int | None = key(None, ge=1, le=10_000_000, usual="256 to 4096 are usual")
+    max_completion_length: int | None = key(None, ge=1, le=10_000_000, usual="256 to 4096 are usual", llamafactory=1024)
     """Longest completion in tokens. Left out: max_new_tokens, else 512."""
 
     max_new_tokens: int | None = key(None, ge=1, le=10_000_000)
@@ -17,7 +17,7 @@ class RolloutKeys(Keys):
     temperature: float = key(1.0, gt=0, le=100, usual="0.7 to 1.2 are usual", llamafactory=0.95)
     """Sampling temperature. Answers of one group must differ, or none is better than another."""
 
-    top_k: int = key(0, ge=0, le=10_000_000, llamafactory=50)
+    top_k: int = key(0, ge=0, le=10_000_000, usual="0 draws from all", llamafactory=50)
     """Draw from the k likeliest tokens; 0 draws from all."""
 
     top_p: float = key(1.0, gt=0, le=1, llamafactory=0.7)
@@ -38,7 +38,7 @@ class RolloutKeys(Keys):
     vllm_gpu_util: float = key(0.3, gt=0, le=1, llamafactory=0.7)
     """Share of the device's memory that vLLM takes. Beside a trainer it has to leave room."""
 
-    vllm_maxlen: int | None = key(None, ge=1, le=10_000_000, llamafactory=4096)
+    vllm_maxlen: int | None = key(None, ge=1, le=10_000_000)
     """Longest prompt and completion together that vLLM makes room for. Left out: what the recipe can need."""
 
     vllm_enforce_eager: Switch = key(False)

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from grpoctl.recipe.keys.base import Keys, Switch, Word, key
+from grpoctl.recipe.keys.base import Keys, Switch, key
 
 
 class TrainKeys(Keys):
@@ -44,7 +44,24 @@ class TrainKeys(Keys):
     warmup_steps: int = key(0, ge=0, le=1_000_000_000)
     """The same as a count of steps."""
 
-    optim: Word = key("adamw_torch")
+    optim: Literal[
+        "adamw_torch",
+        "adamw_torch_fused",
+        "adamw_8bit",
+        "adamw_bnb_8bit",
+        "adamw_torch_8bit",
+        "paged_adamw_8bit",
+        "paged_adamw_32bit",
+        "ademamix",
+        "lion_8bit",
+        "lion_32bit",
+        "paged_lion_8bit",
+        "paged_lion_32bit",
+        "adafactor",
+        "sgd",
+        "rmsprop",
+        "adagrad",
+    ] = key("adamw_torch")
     """Optimiser, by its name in transformers; the JAX engines use AdamW."""
 
     adam_beta1: float = key(0.9, ge=0, lt=1)
