@@ -1,0 +1,118 @@
+"""Do the engine, the model and the devices go together?"""
+
+from collections.abc import Iterator
+
+from grpoctl.recipe.rules.base import Clash, rule
+from grpoctl.recipe.schema import Recipe, engine_of, is_maxtext_checkpoint
+
+
+@rule
+def a_run_needs_model_data_and_rewards(recipe: Recipe) -> Iterator[Clash]:
+    engine = engine_of(recipe)
+    if engine != "mlp" and recipe.model_name_or_path is None:
+        yield Clash("model_name_or_path", "is missing", "name a model, such as tiny or Qwen/Qwen3-0.6B")
+    if recipe.is_export:
+        return
+    if not recipe.dataset:
+        yield Clash("dataset", "is missing", "name a data set, such as tiny_arithmetic")
+    if engine != "mlp" and not recipe.reward_funcs:
+        yield Clash("reward_funcs", "is missing", "name what to reward, such as accuracy,format")
+
+
+@rule
+def the_mlp_engine_and_its_keys_go_together(recipe: Recipe) -> Iterator[Clash]:
+    engine = engine_of(recipe)
+    if recipe.stage == "ppo" and engine != "mlp":
+        yield Clash("stage", "is ppo, which only engine mlp has, for comparison", "use stage: grpo", ("engine",))
+    if engine == "mlp" and recipe.hidden_sizes is None:
+        yield Clash("engine", "is mlp without hidden_sizes", "add hidden_sizes: [128, 128]", ("hidden_sizes",))
+    if engine != "mlp" and recipe.hidden_sizes is not None:
+        yield Clash(
+            "hidden_sizes",
+            f"belongs to engine mlp, and engine is {engine}",
+            "take one of them out",
+            ("engine",),
+        )
+
+
+@rule
+def a_maxtext_checkpoint_needs_names(recipe: Recipe) -> Iterator[Clash]:
+    if not is_maxtext_checkpoint(recipe.model_name_or_path):
+        return
+    engine = engine_of(recipe)
+    if engine != "maxtext":
+        yield Clash(
+            "engine",
+            f"is {engine}, which cannot read a MaxText checkpoint",
+            "use engine: maxtext",
+            ("model_name_or_path",),
+        )
+        return
+    if recipe.tokenizer_name_or_path is None:
+        yield Clash(
+            "tokenizer_name_or_path",
+            "is missing, and a MaxText checkpoint has no tokenizer",
+            "name one, such as Qwen/Qwen3-8B",
+            ("model_name_or_path",),
+        )
+    if recipe.maxtext_model is None:
+        yield Clash(
+            "maxtext_model",
+            "is missing, and a MaxText checkpoint does not say what model it is",
+            "name it, such as qwen3-8b",
+            ("model_name_or_path",),
+        )
+
+
+# Keys that only some engines can honour: a key given to another engine would do nothing, so it is refused.
+_ONLY = {
+    "trl": (
+        "nproc_per_node",
+        "deepspeed",
+        "ddp_timeout",
+        "flash_attn",
+        "quantization_method",
+        "quantization_type",
+        "double_quantization",
+        "use_dora",
+        "vllm_mode",
+        "vllm_server_host",
+        "vllm_server_port",
+        "vllm_server_timeout",
+        "vllm_enforce_eager",
+        "vllm_enable_sleep_mode",
+        "fp16",
+        "min_p",
+    ),
+    "tunix, maxtext": ("mesh", "rollout_mesh", "remat", "remat_offload"),
+    "maxtext": ("attention", "maxtext_model"),
+}
+
+
+@rule
+def keys_of_another_engine_are_refused(recipe: Recipe) -> Iterator[Clash]:
+    engine = engine_of(recipe)
+    for engines, keys in _ONLY.items():
+        if engine in engines.split(", "):
+            continue
+        for key in keys:
+            if key in recipe.model_fields_set and getattr(recipe, key) != Recipe.model_fields[key].default:
+                yield Clash(
+                    key,
+                    f"belongs to engine {engines.replace(', ', ' or ')}, and engine is {engine}",
+                    "take it out",
+                    ("engine",),
+                )
+
+
+@rule
+def remat_is_said_once(recipe: Recipe) -> Iterator[Clash]:
+    if recipe.disable_gradient_checkpointing and recipe.remat not in (None, "none"):
+        yield Clash(
+            "remat",
+            f"is {recipe.remat}, and disable_gradient_checkpointing is true",
+            "keep one of them",
+            ("disable_gradient_checkpointing", "engine"),
+        )
+    if recipe.remat_offload and recipe.remat != "custom":
+        yield Clash("remat_offload", "does nothing without remat: custom", "add that, or take it out", ("remat",))
