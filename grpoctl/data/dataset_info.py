@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from grpoctl import shipped
-from grpoctl.errors import Finding, nearest
+from grpoctl.errors import Finding, nearest, shown
 from grpoctl.paths import is_file
 from grpoctl.recipe import yaml_text
 from grpoctl.recipe.keys.base import Keys, Word, key
@@ -112,10 +112,9 @@ def find_entry(name: str, dataset_dir: Path) -> FoundEntry | list[Finding]:
             return _entry(name, parsed, path)
         known += parsed.value
     close = nearest(name, known)
-    fix = (
-        f"did you mean {close}?" if close else f"add it to {dataset_dir / FILE_NAME}, or use one of {', '.join(known)}"
-    )
-    return [Finding(f"names {name[:60]}, which no {FILE_NAME} has", fix, key="dataset")]
+    add = f'add "{name[:60]}": {{"file_name": "….json"}} to {dataset_dir / FILE_NAME}'
+    fix = f"did you mean {close}?" if close else f"{add}, or use one of {', '.join(dict.fromkeys(known))}"
+    return [Finding(f"names {shown(name)}, which no {FILE_NAME} has", fix, key="dataset")]
 
 
 def _parse(path: Path) -> YamlText | Finding:
