@@ -6,6 +6,9 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+NVIDIA_CARDS = Path("/proc/driver/nvidia/gpus")
+DEVICES = Path("/dev")
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -30,7 +33,7 @@ def read_machine() -> Machine:
         memory_gib=_memory_gib(),
         disk_free_gib=round(shutil.disk_usage(Path()).free / 2**30, 1),
         gpus=_gpus(),
-        tpus=_count(Path("/dev"), "accel*") or _count(Path("/dev/vfio"), "[0-9]*"),
+        tpus=_count(DEVICES, "accel*") or _count(DEVICES / "vfio", "[0-9]*"),
     )
 
 
@@ -44,12 +47,12 @@ def _memory_gib() -> float | None:
 def _gpus() -> tuple[str, ...]:
     """NVIDIA's driver lists each card with its model."""
     names = []
-    for file in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+    for file in sorted(NVIDIA_CARDS.glob("*/information")):
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
         models = [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]
         names.append(models[0] if models else "NVIDIA GPU")
     # In a container the driver's folder may be hidden while the device files are there.
-    return tuple(names) or ("NVIDIA GPU",) * _count(Path("/dev"), "nvidia[0-9]*")
+    return tuple(names) or ("NVIDIA GPU",) * _count(DEVICES, "nvidia[0-9]*")
 
 
 def _count(folder: Path, pattern: str) -> int:

@@ -255,3 +255,53 @@ def test_a_file_name_that_no_encoding_can_print_is_no_fault() -> None:
     assert result.returncode == 2
     assert b"Traceback" not in result.stderr
     assert result.stdout == b"\\udcff.yaml: 1 error, 0 warnings\n"
+
+
+def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert cli.main(list(words)) == 0
+    return capsys.readouterr().out
+
+
+def test_check_exits_0_with_warnings_and_says_what_it_comes_to(
+    recipe_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(recipe_file("bf16: true\noutput_dir: ~/there\n"))
+    out = printed(capsys, "check", path)
+    assert " warning" in out.splitlines()[-1]
+    assert f"output    {Path.home()}/there" in out
+    assert "temperature 1.0 (not 0.95)" in out
+    assert "vllm" not in out  # whose defaults are of no use without it
+
+
+def test_check_json_holds_the_arithmetic(recipe_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(recipe_file("per_device_train_batch_size: 4\nnum_train_epochs: 1\n"))
+    document = json.loads(printed(capsys, "check", path, "--json"))
+    keys = ("engine", "rows", "prompt_tokens", "prompts_per_step", "completions_per_step", "steps")
+    assert [document[key] for key in keys] == ["trl", 2000, {"min": 24, "max": 28}, 4, 32, 500]
+
+
+def test_check_says_what_an_export_and_a_network_come_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "e.yaml"
+    path.write_text("model_name_or_path: tiny\nexport_dir: out\n")
+    assert "export    tiny to out, by grpoctl export" in printed(capsys, "check", str(path))
+    path.write_text("hidden_sizes: [128, 64]\ndataset: mnist\n")
+    assert "network   hidden layers of 128, 64" in printed(capsys, "check", str(path))
+
+
+def test_doctor_says_which_engines_are_ready(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("grpoctl.commands.doctor.installed_version", lambda package: "1.0")
+    monkeypatch.setattr("sys.version_info", (3, 11))
+    engines = json.loads(printed(capsys, "doctor", "--json"))["engines"]
+    assert {name: engine["ready"] for name, engine in engines.items()} == {
+        "trl": True, "tunix": True, "maxtext": False, "mlp": True,
+    }  # fmt: skip
+    assert "maxtext  needs Python 3.12" in printed(capsys, "doctor")
+    monkeypatch.setattr("grpoctl.commands.doctor.installed_version", lambda package: None)
+    assert not any(engine["ready"] for engine in json.loads(printed(capsys, "doctor", "--json"))["engines"].values())
+
+
+def test_init_takes_a_file_name_and_names_it_in_the_recipe(tmp_path: Path) -> None:
+    assert run("init", "qwen3_gsm8k", "--to", "mine.yaml", cwd=tmp_path).returncode == 0
+    assert "#   grpoctl check mine.yaml\n" in (tmp_path / "mine.yaml").read_text()

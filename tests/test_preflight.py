@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from grpoctl import shipped
 from grpoctl.machine import Machine
 from grpoctl.preflight import Preflight, check
 from grpoctl.recipe.load import read_recipe
+from grpoctl.rewards import registry
 
 pytestmark = pytest.mark.usefixtures("every_engine")
 
@@ -317,3 +319,120 @@ def test_the_mlp_engine_says_what_it_cannot_check(tmp_path: Path) -> None:
     found = check(read_recipe(str(path)), LAPTOP)
     assert found.errors == []
     assert [finding.key for finding in found.warnings] == ["dataset"]
+
+
+def test_a_key_that_is_wrong_is_not_talked_about_twice(checked: Callable[..., Preflight]) -> None:
+    assert [finding.key for finding in checked("", "dataset_dir=7").errors] == ["dataset_dir"]
+    assert [finding.key for finding in checked("", "output_dir=[a]").findings] == ["output_dir"]
+
+
+def test_each_of_several_unknown_data_sets_is_named(checked: Callable[..., Preflight]) -> None:
+    assert [finding.key for finding in checked("", "dataset=mine,nosuch,gone").errors] == ["dataset.1", "dataset.2"]
+
+
+def test_several_data_sets_are_mixed_as_the_recipe_says(checked: Callable[..., Preflight]) -> None:
+    found = checked("", "dataset=mine,tiny_arithmetic", "mix_strategy=interleave_under")
+    assert found.rows is not None
+    assert [len(row.question) < 10 for row in found.rows] == [True, False] * 20
+
+
+def test_the_limit_is_called_as_the_recipe_calls_it(checked: Callable[..., Preflight]) -> None:
+    assert checked("cutoff_len: 2\n").errors[0].key == "cutoff_len"
+
+
+def test_a_tokenizer_apart_from_the_model_is_the_one_that_is_read(checked: Callable[..., Preflight]) -> None:
+    found = checked("", "model_name_or_path=Some/Model", "tokenizer_name_or_path=tiny")
+    assert found.findings == []
+    assert len(found.prompts) == 20
+    (warned,) = checked("", "tokenizer_name_or_path=Some/Tokenizer").warnings
+    assert warned.key == "tokenizer_name_or_path"
+
+
+def test_the_thinking_switch_reaches_the_template(checked: Callable[..., Preflight], tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(shipped.MODELS["tiny"], folder)
+    (folder / "chat_template.jinja").write_text("{{ messages[0].content }} {{ enable_thinking }}")
+    assert checked("enable_thinking: no\n", f"model_name_or_path={folder}").prompts[0] == "10 + 1? False"
+
+
+def test_findings_come_in_the_order_of_the_recipes_lines(checked: Callable[..., Preflight], tmp_path: Path) -> None:
+    found = checked(f"deepspeed: {tmp_path}/gone\noutput_dir: /dev/null\nnproc_per_node: 0\n", rows=[*ROWS, {}])
+    keys = [finding.key for finding in found.errors]
+    assert keys == ["deepspeed", "output_dir", "nproc_per_node", ""]
+
+
+def test_too_few_epochs_for_a_step_is_an_error(checked: Callable[..., Preflight]) -> None:
+    (finding,) = checked("num_train_epochs: 0.01\n").errors
+    assert finding.problem == "is 0.01, which makes no whole step"
+
+
+def test_an_export_recipe_is_checked_without_data(tmp_path: Path) -> None:
+    path = tmp_path / "e.yaml"
+    path.write_text(f"model_name_or_path: tiny\nexport_dir: {tmp_path}/out\n")
+    found = check(read_recipe(str(path)), LAPTOP)
+    assert (found.findings, found.plan) == ([], None)
+
+
+def test_a_reward_that_reads_a_column_which_the_data_lacks_is_an_error(
+    checked: Callable[..., Preflight], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_REWARDS", dict(registry.all_rewards()))
+
+    def levels(completions: list[str], level: list[int]) -> list[float | None]:
+        """The level of each row."""
+        return [float(value) for value in level]
+
+    registry.reward(maximum=None)(levels)
+    (finding,) = checked("", "reward_funcs=accuracy,levels").errors
+    assert finding.problem == "uses levels, which reads level, a column that the data lacks"
+    found = checked(
+        "", "reward_funcs=[{use: levels, weight: 2.0}, accuracy]", rows=[{**row, "level": 3} for row in ROWS]
+    )
+    assert (found.gold_scores, found.empty_scores) == ([6.0, 1.0], [6.0, 0.0])
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="takes root to become another user")
+def test_an_output_folder_that_may_not_be_written_is_an_error(
+    checked: Callable[..., Preflight], tmp_path: Path
+) -> None:
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    found = checked("", f"output_dir={tmp_path}/new")
+    assert found.errors == []
+    os.seteuid(65534)
+    try:
+        (finding,) = checked_again(tmp_path).errors
+    finally:
+        os.seteuid(0)
+    assert finding.problem == f"is {tmp_path}/new, and you may not write to {tmp_path}"
+
+
+def checked_again(folder: Path) -> Preflight:
+    """The recipe that is already in a folder, as whoever asks."""
+    return check(read_recipe(str(folder / "r.yaml"), (f"output_dir={folder}/new",)), LAPTOP)
+
+
+@pytest.mark.parametrize("output", ["/dev/null/x", "/dev/null", "a" * 300])
+def test_an_output_folder_that_cannot_be_is_an_error(checked: Callable[..., Preflight], output: str) -> None:
+    assert [finding.key for finding in checked("", f"output_dir={output}").errors] == ["output_dir"]
+
+
+def test_engines_for_elsewhere_are_warned_of(
+    checked: Callable[..., Preflight], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.version_info", (3, 12))
+    found = checked("", "engine=maxtext", "model_name_or_path=tiny")
+    assert [finding.problem for finding in found.warnings] == [
+        "is meant for TPUs under engine maxtext, and none is here"
+    ]
+    monkeypatch.setattr("sys.version_info", (3, 11))
+    found = checked("", "engine=maxtext", "model_name_or_path=tiny")
+    assert "is maxtext, which needs Python 3.12" in [finding.problem for finding in found.warnings]
+
+
+def test_the_extra_of_the_mlp_engine_is_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grpoctl.preflight.surroundings.missing_packages", lambda packages: ["jax"])
+    path = tmp_path / "m.yaml"
+    path.write_text("hidden_sizes: [128]\ndataset: mnist\n")
+    fixes = [finding.fix for finding in check(read_recipe(str(path)), LAPTOP).warnings]
+    assert "install them: pip install 'grpoctl[mnist]'" in fixes

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from grpoctl.engines.base import ENGINES, missing_packages
 from grpoctl.machine import Machine
@@ -29,7 +30,7 @@ def check_output(recipe: Recipe, tell: Teller) -> None:
         return
     if not above.is_dir():
         tell.error("output_dir", f"is {folder}, which is a file or below one", "name a folder")
-    elif not os.access(above, os.W_OK | os.X_OK):
+    elif not _may_write(above):
         tell.error("output_dir", f"is {folder}, and you may not write to {above}", "name another folder")
     elif held and not recipe.overwrite_output_dir and recipe.resume_from_checkpoint is None:
         tell.error(
@@ -37,6 +38,11 @@ def check_output(recipe: Recipe, tell: Teller) -> None:
             f"is {folder}, which holds something already",
             "name another folder, or add overwrite_output_dir: true",
         )
+
+
+def _may_write(folder: Path) -> bool:
+    effective = os.access in os.supports_effective_ids
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
 
 
 def check_engine(recipe: Recipe, machine: Machine, tell: Teller) -> None:

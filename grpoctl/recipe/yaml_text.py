@@ -183,6 +183,8 @@ def _build(events: Iterator[Any], file: str, result: YamlText) -> None:
             value, size = anchors[event.anchor]
             count += size
         elif isinstance(event, yaml.ScalarEvent):
+            if "\0" in event.value:
+                raise stop("holds a NUL character", "remove it")
             value = event.value if event.style else scalar(event.value)
             if event.anchor:
                 anchors[event.anchor] = (value, 1)

@@ -6,7 +6,7 @@ import pytest
 from grpoctl.errors import InputError, RecipeError
 from grpoctl.recipe.keys.output import ExportKeys
 from grpoctl.recipe.load import RecipeReading, load_recipe, read_recipe, read_recipe_text
-from grpoctl.recipe.schema import SECTIONS, Recipe
+from grpoctl.recipe.schema import SECTIONS, Recipe, other_defaults
 
 GOOD = "model_name_or_path: tiny\ndataset: tiny_arithmetic\nreward_funcs: accuracy\n"
 
@@ -80,8 +80,9 @@ def test_a_wrong_value_is_refused_in_words(line: str, message: str | None) -> No
 
 
 def test_a_refused_key_that_is_off_is_only_a_warning() -> None:
-    (finding,) = read("packing: false").findings
-    assert finding.level == "warning"
+    for off in ("false", "null"):
+        (finding,) = read(f"packing: {off}").findings
+        assert finding.level == "warning"
 
 
 def test_all_errors_come_at_once_in_the_order_of_the_lines() -> None:
@@ -286,3 +287,24 @@ def test_a_key_under_another_name_is_not_missed_by_the_rules() -> None:
     assert [finding.key for finding in read("evaluation_strategy: steps\neval_steps: 5\nval_size: 5").findings] == [
         "evaluation_strategy"
     ]
+
+
+@pytest.mark.parametrize(
+    ("extra", "remat"), [("", "full"), ("disable_gradient_checkpointing: true", "none"), ("remat: minimal", "minimal")]
+)
+def test_remat_follows_gradient_checkpointing(extra: str, remat: str) -> None:
+    assert good(f"engine: tunix\n{extra}").remat == remat
+
+
+def test_defaults_other_than_llama_factorys_are_told_where_they_are_used() -> None:
+    named = other_defaults(Recipe(learning_rate=1e-4))
+    assert named["temperature"] == (1.0, 0.95)
+    assert named["max_completion_length"] == (512, 1024)
+    assert "learning_rate" not in named
+    assert "vllm_gpu_util" not in named
+    assert other_defaults(Recipe(use_vllm=True))["vllm_gpu_util"] == (0.3, 0.7)
+
+
+def test_a_recipe_name_that_no_file_can_have_is_one_line() -> None:
+    for name in ("x" * 5000, "a\0b"):
+        assert len(read_recipe(name).findings) == 1

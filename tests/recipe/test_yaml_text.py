@@ -92,6 +92,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("a: 1\nb:x\nc: 2", "r.yaml:2: has no space behind its colon; write key: value."),
         ("a: 1\nbroken\nb: 2", "has a line that is no key: value"),
         ("a: \x07", "has a control character"),
+        ('a: "x\\0y"', "holds a NUL character"),
     ],
 )
 def test_hostile_text_gets_one_line_with_its_place(text: str, said: str) -> None:
