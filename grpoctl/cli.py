@@ -4,13 +4,16 @@ import argparse
 import importlib
 import io
 import json
+import os
 import pkgutil
+import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn, Protocol, cast
 
 from grpoctl import __version__, commands
-from grpoctl.errors import Finding, GrpoctlError, InputError, nearest
+from grpoctl.errors import Finding, GrpoctlError, InputError, nearest, printable
 
 
 class Verb(Protocol):
@@ -28,13 +31,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     # Found before parsing, so that an error in the arguments themselves keeps to the same form.
     as_json, debug = "--json" in words, "--debug" in words
-    if isinstance(sys.stdout, io.TextIOWrapper):  # file names may hold bytes that no encoding can print
-        sys.stdout.reconfigure(errors="backslashreplace")
+    _prepare_output()
     try:
-        return _run(words)
-    except BrokenPipeError:  # `grpoctl … | head`: the reader has seen enough
-        sys.stderr.close()
-        return 0
+        code = _run(words)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `grpoctl … | head`: the reader has seen enough, and what is left must go somewhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         return 130
     except Exception as error:
@@ -43,6 +47,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         failure = error if isinstance(error, GrpoctlError) else _unforeseen(error)
         _report(failure, as_json)
         return failure.exit_code
+
+
+def _prepare_output() -> None:
+    """Make printing safe: streams may be closed, and file names may hold bytes that no encoding can print."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115, as it lives as long as the program
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _unforeseen(error: Exception) -> GrpoctlError:
@@ -63,7 +76,12 @@ def _run(words: list[str]) -> int:
     if first not in verb_names():
         raise InputError(_unknown_verb(first))
     verb = _verb(first)
-    parser = _Parser(prog=f"grpoctl {first}", description=verb.__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = _Parser(
+        prog=f"grpoctl {first}",
+        description=verb.__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
+        allow_abbrev=False,
+    )
     verb.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -111,7 +129,12 @@ def _unknown_verb(word: str) -> Finding:
 
 def _report(error: GrpoctlError, as_json: bool) -> None:
     findings = error.findings if isinstance(error, InputError) else []
+    lines = [str(finding) for finding in findings] or [printable(str(error))]
     if as_json:
-        print(json.dumps({"ok": False, "error": str(error), "errors": [f.as_json() for f in findings]}))
-    for line in map(str, findings) if findings else [str(error)]:
+        document = {"ok": False, "error": str(error), "errors": [finding.as_json() for finding in findings]}
+        try:
+            print(json.dumps(document), flush=True)
+        except OSError:  # a full disk: the lines below still say what happened
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for line in lines:
         print(line, file=sys.stderr)

@@ -22,7 +22,7 @@ class Finding:
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         said = f"{self.problem}; {self.fix}" + ("" if self.fix.endswith("?") else ".")
-        return ": ".join(part for part in (place, self.key, said) if part)
+        return printable(": ".join(part for part in (place, self.key, said) if part))
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -102,5 +102,9 @@ def shown(value: object) -> str:
     if value.isidentifier() and len(value) <= 60 and value.lower() not in ("true", "false", "null", "nan", "inf"):
         return value
     cut = value if len(value) <= 60 else value[:57] + "..."
-    printable = "".join(char if char.isprintable() else repr(char)[1:-1] for char in cut)
-    return f'the text "{printable}"'
+    return f'the text "{printable(cut)}"'
+
+
+def printable(text: str) -> str:
+    """Text on one line, with what a terminal would obey (new lines, escapes) written out."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

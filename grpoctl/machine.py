@@ -17,7 +17,7 @@ class Machine:
     system: str
     cpu_count: int
     memory_gib: float | None
-    disk_free_gib: float
+    disk_free_gib: float | None
     gpus: tuple[str, ...]
     tpus: int
 
@@ -31,10 +31,17 @@ def read_machine() -> Machine:
         system=platform.platform(terse=True),
         cpu_count=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory_gib=_memory_gib(),
-        disk_free_gib=round(shutil.disk_usage(Path()).free / 2**30, 1),
+        disk_free_gib=_disk_free_gib(),
         gpus=_gpus(),
         tpus=_count(DEVICES, "accel*") or _count(DEVICES / "vfio", "[0-9]*"),
     )
+
+
+def _disk_free_gib() -> float | None:
+    try:
+        return round(shutil.disk_usage(Path()).free / 2**30, 1)
+    except OSError:  # a folder that is gone or may not be entered
+        return None
 
 
 def _memory_gib() -> float | None:

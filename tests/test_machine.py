@@ -27,5 +27,5 @@ def test_a_machine_has_cores_memory_and_disk() -> None:
     found = machine.read_machine()
     assert found.cpu_count >= 1
     assert found.memory_gib is None or found.memory_gib > 0
-    assert found.disk_free_gib >= 0
+    assert found.disk_free_gib is None or found.disk_free_gib >= 0
     assert found.as_json()["gpus"] == list(found.gpus)

@@ -361,11 +361,6 @@ def test_findings_come_in_the_order_of_the_recipes_lines(checked: Callable[..., 
     assert keys == ["deepspeed", "output_dir", "nproc_per_node", ""]
 
 
-def test_too_few_epochs_for_a_step_is_an_error(checked: Callable[..., Preflight]) -> None:
-    (finding,) = checked("num_train_epochs: 0.01\n").errors
-    assert finding.problem == "is 0.01, which makes no whole step"
-
-
 def test_an_export_recipe_is_checked_without_data(tmp_path: Path) -> None:
     path = tmp_path / "e.yaml"
     path.write_text(f"model_name_or_path: tiny\nexport_dir: {tmp_path}/out\n")

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
     found = preflight.check(read_recipe(args.recipe, args.overrides))
     if args.json:
-        print(json.dumps(_as_json(found), ensure_ascii=False))
+        print(json.dumps(_as_json(found)))
     else:
         _print(found, args.recipe)
     return 2 if found.errors else 0
@@ -49,7 +49,6 @@ def _print(found: "Preflight", file: str) -> None:
         print(f"error: {finding}", file=sys.stderr)
     for finding in found.warnings:
         print(f"warning: {finding}", file=sys.stderr)
-    sys.stderr.flush()
     if not found.errors:
         for name, text in _facts(found).items():
             print(f"  {name:<9} {text}")
@@ -125,8 +124,15 @@ def _as_json(found: "Preflight") -> dict[str, Any]:
         "prompts_per_step": plan.prompts if plan else None,
         "completions_per_step": plan.completions if plan else None,
         "steps": plan.steps if plan else None,
+        "defaults": _defaults(found.recipe) if found.recipe else {},
         "recipe": found.recipe.model_dump(mode="json") if found.recipe else None,
     }
+
+
+def _defaults(recipe: "Recipe") -> dict[str, dict[str, object]]:
+    from grpoctl.recipe.schema import other_defaults
+
+    return {key: {"here": here, "llamafactory": there} for key, (here, there) in other_defaults(recipe).items()}
 
 
 def _count(findings: list[Any], word: str) -> str:

@@ -38,9 +38,10 @@ def run(args: argparse.Namespace) -> int:
         )
         return 0
     memory = f"{machine.memory_gib:g} GiB memory" if machine.memory_gib else "memory unknown"
+    disk = f"{machine.disk_free_gib:g} GiB disk free" if machine.disk_free_gib is not None else "disk unknown"
     devices = ", ".join(machine.gpus) or (f"{machine.tpus} TPUs" if machine.tpus else "no GPU or TPU")
     print(f"grpoctl {__version__}, Python {platform.python_version()}, {machine.system}")
-    print(f"{machine.cpu_count} cores, {memory}, {machine.disk_free_gib:g} GiB disk free, {devices}")
+    print(f"{machine.cpu_count} cores, {memory}, {disk}, {devices}")
     for name, needs in ENGINES.items():
         state = "installed" if engines[name]["ready"] else _lack(name, needs.python)
         versions = ", ".join(

@@ -1,6 +1,7 @@
 """Print the JSON schema of recipes, for editors."""
 
 import argparse
+import json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -8,7 +9,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from grpoctl.recipe.docs import json_schema_text
+    from grpoctl.recipe.docs import json_schema
 
-    print(json_schema_text(), end="")
+    print(json.dumps(json_schema(), indent=1))
     return 0

@@ -16,6 +16,9 @@ from grpoctl.recipe.schema import Recipe
 
 Message = dict[str, str]
 
+# An encoding takes a hundred times the memory of its count, so not all are held at once.
+_TEXTS_AT_ONCE = 256
+
 
 def messages_of(row: Row, recipe: Recipe) -> list[Message]:
     """The conversation up to the question."""
@@ -40,9 +43,11 @@ class ChatTokenizer:
             raise ModelError(Finding("has no tokenizer.json", "give a whole Hugging Face folder", file=str(folder)))
         try:
             self._tokenizer = Tokenizer.from_file(str(file))
-        except Exception as error:  # tokenizers raises bare Exception
-            problem = f"is no tokenizer ({str(error)[:80]})"
-            raise ModelError(Finding(problem, "download the model again", file=str(file))) from None
+            # A saved file may cut or fill every text to one length, which is not what is asked for here.
+            self._tokenizer.no_truncation()
+            self._tokenizer.no_padding()
+        except BaseException as error:  # tokenizers raises bare Exceptions, and its panics are none
+            raise _fault(error, "is no tokenizer", "download the model again", str(file)) from None
         self._config = _json(folder / "tokenizer_config.json")
         self.template = self._read_template()
         positions = _json(folder / "config.json").get("max_position_embeddings")
@@ -56,23 +61,36 @@ class ChatTokenizer:
         extra = {} if enable_thinking is None else {"enable_thinking": enable_thinking}
         try:
             text = self._render.render(
-                messages=list(messages), add_generation_prompt=True, **self._special_tokens(), **extra
+                messages=list(messages),
+                tools=None,
+                documents=None,
+                add_generation_prompt=True,
+                **self._special_tokens(),
+                **extra,
             )
         except Exception as error:  # templates come with models and may raise anything
-            problem = f"does not render ({str(error)[:120]})"
-            raise ModelError(
-                Finding(problem, "change the prompt or the template", file=f"{self.folder} chat template")
-            ) from None
+            fix = "change the prompt or the template"
+            raise _fault(error, "does not render", fix, f"{self.folder} chat template") from None
         return str(text)
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text; a template writes its special tokens itself, so none are added."""
-        return [len(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+        counts: list[int] = []
+        try:
+            for start in range(0, len(texts), _TEXTS_AT_ONCE):
+                some = list(texts[start : start + _TEXTS_AT_ONCE])
+                counts += [len(encoding) for encoding in self._tokenizer.encode_batch(some, add_special_tokens=False)]
+        except BaseException as error:
+            raise _fault(error, "does not encode a prompt", "change it", f"{self.folder} tokenizer.json") from None
+        return counts
 
     def _read_template(self) -> str | None:
         file = self.folder / "chat_template.jinja"
         if is_file(file):
-            return file.read_text(encoding="utf-8")
+            try:
+                return file.read_text(encoding="utf-8")
+            except (OSError, ValueError) as error:
+                raise _fault(error, "cannot be read", "download the model again", str(file)) from None
         template = self._config.get("chat_template")
         if isinstance(template, list):  # several named ones
             named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}
@@ -87,11 +105,11 @@ class ChatTokenizer:
 
 
 def _json(file: Path) -> dict[str, Any]:
+    if not is_file(file):  # nor read from a pipe, which might never end
+        return {}
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise ModelError(Finding("is not JSON", "download the model again", file=str(file))) from None
     return value if isinstance(value, dict) else {}
 
@@ -115,8 +133,8 @@ def _compile(template: str, folder: Path) -> Any:
     def raise_exception(message: str) -> NoReturn:
         raise TemplateError(message)
 
-    def tojson(value: Any, indent: int | None = None, **options: Any) -> str:
-        return json.dumps(value, ensure_ascii=False, indent=indent, **options)
+    def tojson(value: Any, ensure_ascii: bool = False, **options: Any) -> str:
+        return json.dumps(value, ensure_ascii=ensure_ascii, **options)
 
     def strftime_now(form: str) -> str:
         from datetime import datetime
@@ -131,6 +149,12 @@ def _compile(template: str, folder: Path) -> Any:
     environment.globals["strftime_now"] = strftime_now
     try:
         return environment.from_string(template)
-    except TemplateError as error:
-        problem = f"has a chat template that is no jinja ({str(error)[:120]})"
-        raise ModelError(Finding(problem, "mend the template", file=str(folder))) from None
+    except Exception as error:  # a deep template ends in a RecursionError or SyntaxError
+        raise _fault(error, "has a chat template that is no jinja", "mend the template", str(folder)) from None
+
+
+def _fault(error: BaseException, problem: str, fix: str, file: str) -> ModelError:
+    """What a part of the model folder did wrong; interrupts are passed on."""
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        raise error
+    return ModelError(Finding(f"{problem} ({str(error)[:120]})", fix, file=file))

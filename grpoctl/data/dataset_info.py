@@ -44,7 +44,7 @@ class DatasetEntry(Keys):
     """One data set of dataset_info.json."""
 
     file_name: Word | None = key(None)
-    """A file, or a folder of files, below the folder of dataset_info.json."""
+    """A file below the folder of dataset_info.json."""
     hf_hub_url: Word | None = key(None)
     """A data set of the Hugging Face hub."""
     ms_hub_url: Word | None = key(None)
@@ -128,7 +128,9 @@ def _parse(path: Path) -> YamlText | Finding:
         return Finding(f"is not JSON ({error.msg})", "mend it here", file=str(path), line=error.lineno)
     except (ValueError, RecursionError) as error:
         return Finding(f"is not JSON ({str(error)[:80]})", "mend it", file=str(path))
-    return yaml_text.parse(text, str(path))
+    parsed = yaml_text.parse(text, str(path), max_values=20_000)
+    # JSON's escaped pairs (an emoji by json.dumps) are no YAML: such a file is read without its lines.
+    return parsed if all(finding.key for finding in parsed.findings) else YamlText(json.loads(text))
 
 
 def _entry(name: str, parsed: YamlText, path: Path) -> FoundEntry | list[Finding]:
@@ -143,6 +145,9 @@ def _entry(name: str, parsed: YamlText, path: Path) -> FoundEntry | list[Finding
     def fault(problem: str, fix: str, *key: str) -> list[Finding]:
         return [Finding(problem, fix, key=".".join(key) or name, file=file, line=at(key)[1])]
 
+    twice = [finding for finding in parsed.findings if finding.key.split(".")[0] == name]
+    if twice:
+        return twice
     values = parsed.value[name]
     if not isinstance(values, dict):
         return fault("is no mapping", f'write "{name}": {{"file_name": …}}')

@@ -1,6 +1,7 @@
 """Which records does a file hold, and on which line does each begin?"""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,22 +29,24 @@ def read_records(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _text(path: Path) -> str:
-    file = str(path)
+    def fault(problem: str, fix: str) -> DataError:
+        return DataError(Finding(problem, fix, file=str(path)))
+
+    if path.suffix in _OTHER_FORMATS:
+        raise fault(f"is {_OTHER_FORMATS[path.suffix]}", "convert it to JSON or JSONL, which this version reads")
     try:
-        if path.suffix in _OTHER_FORMATS:
-            fix = "convert it to JSON or JSONL, which this version reads"
-            raise DataError(Finding(f"is {_OTHER_FORMATS[path.suffix]}", fix, file=file))
-        if path.exists() and not path.is_file():
-            raise DataError(Finding("is no file", "check file_name in dataset_info.json", file=file))
-        return path.read_text(encoding="utf-8-sig")
+        is_other = path.exists() and not path.is_file()  # a folder, or a pipe that might never end
+        text = "" if is_other else path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        fix = "check file_name in dataset_info.json"
-        raise DataError(Finding("is not there", fix, file=file)) from None
+        raise fault("is not there", "check file_name in dataset_info.json") from None
     except UnicodeDecodeError:
-        fix = "save it as UTF-8 JSON or JSONL"
-        raise DataError(Finding("is not UTF-8 text", fix, file=file)) from None
-    except OSError as error:
-        raise DataError(Finding(f"cannot be read ({error.strerror})", "check the file", file=file)) from None
+        raise fault("is not UTF-8 text", "save it as UTF-8 JSON or JSONL") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise fault(f"cannot be read ({reason})", "check file_name in dataset_info.json") from None
+    if is_other:
+        raise fault("is no file", "check file_name in dataset_info.json")
+    return text
 
 
 def _of_lines(text: str) -> Iterator[tuple[int, Any]]:
@@ -86,10 +89,12 @@ def _of_list(text: str, file: str) -> Iterator[tuple[int, Any]]:
         raise fault("goes on behind its list", line + text.count("\n", counted, position))
 
 
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+
 def _skip_space(text: str, position: int) -> int:
-    while position < len(text) and text[position] in " \t\r\n":
-        position += 1
-    return position
+    match = _SPACE.match(text, position)
+    return match.end() if match else position
 
 
 def _is_one_object(text: str) -> bool:

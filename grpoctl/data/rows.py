@@ -1,6 +1,7 @@
 """What do the rows of a data set say: the question, the gold answer, and the columns beside them?"""
 
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,32 +75,33 @@ def _row(values: Any, columns: Columns) -> Row | tuple[str, str]:
         return f"is not JSON ({values.reason})", "mend it here"
     if not isinstance(values, dict):
         return "is no JSON object", "write {…} with the columns"
-    question = _text(values, columns.prompt)
-    query = _text(values, columns.query)
+    gold_column = columns.answer or columns.response
+    question, gold = _text(values, columns.prompt), _text(values, gold_column)
+    query, system = _text(values, columns.query), _text(values, columns.system)
+    history = _history(values.get(columns.history) if columns.history else None)
     if question is None or isinstance(question, _NotText):
-        return (
-            f"has no text in {columns.prompt or 'columns.prompt'}, the question",
-            "give it one, or name the column",
-        )
-    if query and not isinstance(query, _NotText):
-        question = f"{question}\n{query}"
+        return f"has no text in {columns.prompt}, the question", "give it one, or name another column"
     if not question.strip():
         return f"has an empty {columns.prompt}, the question", "give it a text"
-    gold_column = columns.answer or columns.response
-    gold = _text(values, gold_column)
     if gold is None or isinstance(gold, _NotText) or not gold_answer(gold):
-        return f"has no text or number in {gold_column or 'columns.answer'}, the gold answer", "give it one"
-    system = _text(values, columns.system)
-    history = _history(values.get(columns.history) if columns.history else None)
+        return f"has no text or number in {gold_column}, the gold answer", "give it one"
+    if isinstance(query, _NotText):
+        return f"has no text in {columns.query}", "write one, or leave it out"
+    if isinstance(system, _NotText):
+        return f"has no text in {columns.system}", "write one, or leave it out"
     if history is None:
         return f"has no list of [question, answer] pairs in {columns.history}", "write it as one, or leave it out"
     return Row(
-        question=question,
+        question=f"{question}\n{query}" if query else question,
         answer=gold_answer(gold),
-        system=system if isinstance(system, str) and system else None,
+        system=system or None,
         history=history,
         columns=values,
     )
+
+
+# Half of an escaped pair, which no tokenizer takes.
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class _NotText:
@@ -108,9 +110,13 @@ class _NotText:
 
 def _text(values: dict[str, Any], column: str | None) -> str | _NotText | None:
     value = values.get(column) if column else None
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return value if _HALF.search(value) is None else _NotText()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float) and math.isfinite(value):
         return str(value)
     return _NotText()
 
@@ -121,4 +127,6 @@ def _history(value: Any) -> tuple[tuple[str, str], ...] | None:
         return ()
     if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
         return None
-    return tuple((str(question), str(answer)) for question, answer in value)
+    if not all(isinstance(part, str) for pair in value for part in pair):
+        return None
+    return tuple((question, answer) for question, answer in value)

@@ -60,8 +60,5 @@ def _plan(recipe: Recipe, result: Preflight, tell: Teller) -> None:
             tell.error(
                 "dataset", f"has {rows} usable rows, and a step takes {plan.prompts} prompts", f"add rows, or {fewer}"
             )
-    elif plan.steps == 0:
-        epochs = f"is {recipe.num_train_epochs:g}, which makes no whole step"
-        tell.error("num_train_epochs", epochs, "raise it, or use max_steps")
     if recipe.val_size and not kept:
         tell.warn("val_size", f"is {recipe.val_size:g}, which keeps back no row of {rows}", "raise it")

@@ -24,10 +24,10 @@ def check_prompts(recipe: Recipe, result: Preflight, tell: Teller) -> None:
         )
     try:
         prompts = [tokenizer.render(messages_of(row, recipe), recipe.enable_thinking) for row in rows]
+        tokens = tokenizer.lengths(prompts)
     except ModelError as error:
         tell.findings += error.findings
         return
-    tokens = tokenizer.lengths(prompts)
     kept = [index for index, length in enumerate(tokens) if length <= (recipe.max_prompt_length or 0)]
     _tell_of_long_prompts(recipe, tokens, len(kept), tell)
     result.rows = [rows[index] for index in kept]
@@ -40,7 +40,8 @@ def check_prompts(recipe: Recipe, result: Preflight, tell: Teller) -> None:
 def _tell_of_long_prompts(recipe: Recipe, tokens: list[int], kept: int, tell: Teller) -> None:
     if kept == len(tokens):
         return
-    key = "cutoff_len" if "cutoff_len" in recipe.model_fields_set else "max_prompt_length"
+    by_cutoff = "cutoff_len" in recipe.model_fields_set and recipe.cutoff_len == recipe.max_prompt_length
+    key = "cutoff_len" if by_cutoff else "max_prompt_length"
     said = f"leaves out {len(tokens) - kept} of {len(tokens)} prompts, the longest of {max(tokens)} tokens"
     if kept:
         tell.warn(key, said, "raise it to keep them")

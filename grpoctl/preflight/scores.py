@@ -1,5 +1,6 @@
 """Do the rewards exist, and does a gold answer earn what they can give?"""
 
+from collections.abc import Mapping
 from typing import Any
 
 from grpoctl.data.rows import Row
@@ -22,9 +23,10 @@ def check_rewards(recipe: Recipe, result: Preflight, tell: Teller) -> None:
             tell.error(("reward_funcs", number, *error.path), error.problem, error.fix)
 
 
-def gold_completion(recipe: Recipe, row: Row, reasoning: str) -> str:
-    """What a perfect model would write."""
-    think, answer = recipe.reasoning_tag, recipe.answer_tag
+def gold_completion(recipe: Recipe, row: Row, reasoning: str, own_tags: Mapping[str, Any] | None = None) -> str:
+    """What a perfect model would write, in the recipe's tags or in those that a reward has of its own."""
+    tags = {"reasoning_tag": recipe.reasoning_tag, "answer_tag": recipe.answer_tag, **(own_tags or {})}
+    think, answer = tags["reasoning_tag"], tags["answer_tag"]
     return f"<{think}>{reasoning}</{think}>\n<{answer}>{row.answer}</{answer}>"
 
 
@@ -35,13 +37,13 @@ def score_gold_answers(recipe: Recipe, result: Preflight, tell: Teller) -> None:
         name: [row.columns.get(name) for row in rows] for name in set().union(*(row.columns for row in rows))
     }
     columns["answer"] = [row.answer for row in rows]
-    gold = [gold_completion(recipe, row, "\nas the data set says\n") for row in rows]
     for number, ready in enumerate(result.rewards):
         lacking = [column for column in ready.reward.columns if column not in columns]
         if lacking:
             problem = f"uses {ready.reward.name}, which reads {lacking[0]}, a column that the data lacks"
             tell.error(("reward_funcs", number), problem, "add the column")
             continue
+        gold = [gold_completion(recipe, row, "\nas the data set says\n", ready.arguments) for row in rows]
         scores = [score or 0.0 for score in ready.score(gold, columns)]
         _tell_of_low_scores(number, ready, scores, rows, tell)
         empty = ready.score([""] * len(rows), columns)

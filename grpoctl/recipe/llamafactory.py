@@ -1,5 +1,8 @@
 """What do people bring from LLaMA-Factory, TRL and others that a recipe does not take, and what do they use instead?"""
 
+# The problem of keys that have no "off".
+ALWAYS_DECIDED = "is decided for you"
+
 # The problem, the fix, and the keys that both are for. Off (false or null), each is what grpoctl does anyway.
 _REFUSED: tuple[tuple[str, str, str], ...] = (
     (
@@ -75,7 +78,11 @@ _REFUSED: tuple[tuple[str, str, str], ...] = (
     (
         "belongs to KTransformers, which is not here",
         "take it out",
-        "use_kt kt_optimize_rule cpu_infer chunk_size mode kt_maxlen kt_use_cuda_graph kt_mode kt_force_think",
+        """
+        use_kt kt_weight_path kt_expert_checkpoint_path kt_use_lora_experts kt_lora_expert_num
+        kt_lora_expert_intermediate_size kt_optimize_rule cpu_infer chunk_size mode kt_maxlen kt_use_cuda_graph
+        kt_mode kt_force_think
+        """,
     ),
     (
         "is for pictures, sound or video, and grpoctl trains on text alone",
@@ -160,7 +167,7 @@ _REFUSED: tuple[tuple[str, str, str], ...] = (
         "rope_scaling moe_aux_loss_coef train_from_scratch model_max_length",
     ),
     (
-        "is decided for you",
+        ALWAYS_DECIDED,
         "take it out",
         """
         low_cpu_mem_usage use_fast_tokenizer use_reentrant_gc quantization_device_map device_map compute_dtype
@@ -172,6 +179,11 @@ _REFUSED: tuple[tuple[str, str, str], ...] = (
         dataloader_drop_last average_tokens_across_devices full_determinism auto_find_batch_size
         ds3_gather_for_generation pad_to_multiple_of use_cache ignore_data_skip log_level
         """,
+    ),
+    (
+        "is not taken here yet",
+        "give it to torchrun",
+        "master_addr master_port nnodes node_rank",
     ),
     (
         "is a secret, and recipes are shared",
@@ -228,7 +240,7 @@ _REFUSED: tuple[tuple[str, str, str], ...] = (
         "is for profiling, which is not a recipe's business",
         "take it out",
         """
-        enable_torch_profiler profiler_output_dir profiler_wait_steps profiler_warmup_steps
+        profile_modules enable_torch_profiler profiler_output_dir profiler_wait_steps profiler_warmup_steps
         profiler_active_steps profiler_repeat profiler_record_shapes profiler_profile_memory profiler_with_stack
         """,
     ),

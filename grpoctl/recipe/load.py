@@ -10,7 +10,7 @@ from typing import Any, Literal
 from grpoctl import shipped
 from grpoctl.errors import Finding, RecipeError, Verdict, nearest, shown
 from grpoctl.recipe import yaml_text
-from grpoctl.recipe.llamafactory import INSTEAD_VALUES, OTHER_NAMES, REFUSED
+from grpoctl.recipe.llamafactory import ALWAYS_DECIDED, INSTEAD_VALUES, OTHER_NAMES, REFUSED
 from grpoctl.recipe.rules import RULES
 from grpoctl.recipe.schema import Recipe
 from grpoctl.recipe.validate import unknown, validate
@@ -25,16 +25,15 @@ class RecipeSource:
     """Where each value of a recipe was written."""
 
     file: str
-    text: str = ""
     lines: dict[KeyPath, int] = field(default_factory=dict)
     overridden: set[KeyPath] = field(default_factory=set)
 
     def at(self, path: KeyPath) -> tuple[str, int | None]:
         """File and line of a key, or of the nearest key around it; no line where the recipe has none."""
+        if any(path[:end] in self.overridden for end in range(1, len(path) + 1)):
+            return COMMAND_LINE, None
         for end in range(len(path), 0, -1):
             here = path[:end]
-            if here in self.overridden:
-                return COMMAND_LINE, None
             if here in self.lines:
                 return self.file, self.lines[here]
             if any(here == overridden[:end] for overridden in self.overridden):
@@ -97,7 +96,7 @@ def _where_else(file: str) -> str:
 def read_recipe_text(text: str, file: str, overrides: Sequence[str] = ()) -> RecipeReading:
     """The same from a text, as an editor holds it."""
     parsed = yaml_text.parse(text, file)
-    source = RecipeSource(file, text, parsed.lines)
+    source = RecipeSource(file, parsed.lines)
     reading = RecipeReading(source, findings=list(parsed.findings))
     values = parsed.value
     if values is None and not parsed.findings:
@@ -125,7 +124,7 @@ def _override(values: dict[str, Any], overrides: Sequence[str], source: RecipeSo
     for override in overrides:
         name, equals, text = override.partition("=")
         path: KeyPath = tuple(int(part) if _INDEX.fullmatch(part) else part for part in name.strip().split("."))
-        if not equals or not name.strip() or "" in path:
+        if not equals or "" in path or len(path) > yaml_text.MAX_DEPTH:
             findings.append(Finding(f"is {shown(override)}", "write overrides as key=value", file=COMMAND_LINE))
             continue
         # Only what opens like YAML is read as YAML: a prompt with a colon or a # in it is just text.
@@ -180,7 +179,7 @@ def _take_out_unknown_keys(values: dict[str, Any], source: RecipeSource) -> list
             problem, fix = "is a section, and recipes are flat", "write its keys at the margin"
         else:
             problem, fix = unknown(name, Recipe.model_fields)
-        if name in REFUSED and value in (False, None):
+        if name in REFUSED and value in (False, None, "no", "off") and problem != ALWAYS_DECIDED:
             findings.append(source.finding((name,), "is off, as it always is here", "take it out", warning=True))
         else:
             findings.append(source.finding((name,), problem, fix))

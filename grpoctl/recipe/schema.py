@@ -46,8 +46,9 @@ class Recipe(
 
     @property
     def is_export(self) -> bool:
-        """A LLaMA-Factory export recipe names where to write and nothing to train on."""
-        return self.export_dir is not None and not self.dataset
+        """A LLaMA-Factory export recipe names where to write and nothing to train on or with."""
+        training = {"stage", "dataset", "reward_funcs", "num_generations", "do_train"}
+        return self.export_dir is not None and training.isdisjoint(self.model_fields_set)
 
     def resolved(self) -> "Recipe":
         """The same recipe with every derived value written out, as a run keeps it."""

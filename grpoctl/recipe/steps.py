@@ -1,6 +1,7 @@
 """How many prompts make a step, and how many steps make the run?"""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from grpoctl.recipe.schema import Recipe, engine_of
 
@@ -44,14 +45,9 @@ def plan_steps(recipe: Recipe, rows: int | None) -> StepPlan:
     )
     if plan.steps is not None or rows is None:
         return plan
-    batches = int(recipe.num_train_epochs * ((rows - held_back(recipe, rows)) // plan.prompts))
-    return StepPlan(
-        plan.prompts_per_device,
-        plan.accumulation,
-        devices,
-        plan.num_generations,
-        batches * recipe.num_iterations,
-    )
+    batches = (rows - held_back(recipe, rows)) // plan.prompts
+    # transformers rounds a part of a step up
+    return replace(plan, steps=math.ceil(recipe.num_train_epochs * batches * recipe.num_iterations))
 
 
 def held_back(recipe: Recipe, rows: int) -> int:

@@ -4,6 +4,7 @@ Reads parser events instead of using PyYAML's constructors, because those lose t
 two equal keys without a word, read `1e-4` as text and `no` as false, and can be made to run for ever.
 """
 
+import copy
 import re
 import stat
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from grpoctl.errors import Finding
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 16
-MAX_VALUES = 20_000
+MAX_VALUES = 2_000  # the longest recipe has a tenth of it
 
 KeyPath = tuple[str | int, ...]
 
@@ -74,11 +75,11 @@ def read_text(path: Path, file: str, max_bytes: int = MAX_BYTES) -> str | Findin
         return Finding("is not UTF-8 text", "save it as UTF-8 text", file=file, line=line)
 
 
-def parse(text: str, file: str) -> YamlText:
+def parse(text: str, file: str, max_values: int = MAX_VALUES) -> YamlText:
     """The values and lines of one YAML document; JSON is read too, being YAML."""
     result = YamlText()
     try:
-        _build(yaml.parse(text, Loader=_Loader), file, result)
+        _build(yaml.parse(text, Loader=_Loader), file, result, max_values)
     except _Unreadable as stop:
         result.findings.append(stop.finding)
     except yaml.YAMLError as error:
@@ -114,7 +115,7 @@ class _Open:
     key: str | None = None
 
 
-def _build(events: Iterator[Any], file: str, result: YamlText) -> None:
+def _build(events: Iterator[Any], file: str, result: YamlText, max_values: int) -> None:
     """Build values from events without recursion, holding depth and count of values to their limits."""
     open_ones: list[_Open] = []
     anchors: dict[str, tuple[Any, int]] = {}
@@ -182,6 +183,8 @@ def _build(events: Iterator[Any], file: str, result: YamlText) -> None:
                 raise stop(f"names *{str(event.anchor)[:40]} inside or before its own anchor", "write the value out")
             value, size = anchors[event.anchor]
             count += size
+            # A copy, so that an override of one of them leaves the other alone.
+            value = copy.deepcopy(value) if count <= max_values else None
         elif isinstance(event, yaml.ScalarEvent):
             if "\0" in event.value:
                 raise stop("holds a NUL character", "remove it")
@@ -195,8 +198,8 @@ def _build(events: Iterator[Any], file: str, result: YamlText) -> None:
             open_ones.append(_Open(value, path, event.anchor, count))
             if len(open_ones) > MAX_DEPTH:
                 raise stop(f"is nested more than {MAX_DEPTH} deep", "flatten it; a recipe needs 4 levels at most")
-        if count > MAX_VALUES:
-            raise stop(f"holds more than {MAX_VALUES:,} values", "shorten it")
+        if count > max_values:
+            raise stop(f"holds more than {max_values:,} values", "shorten it")
 
         if parent is None:
             result.value = value

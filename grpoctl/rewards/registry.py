@@ -15,6 +15,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from grpoctl import rewards
@@ -85,10 +86,15 @@ def reward(*, maximum: float | None) -> Callable[[Function], Function]:
     return register
 
 
-def all_rewards() -> dict[str, Reward]:
-    """Every built-in reward by name."""
+@cache
+def _discover() -> None:
     for module in pkgutil.iter_modules(rewards.__path__):
         importlib.import_module(f"grpoctl.rewards.{module.name}")
+
+
+def all_rewards() -> dict[str, Reward]:
+    """Every built-in reward by name."""
+    _discover()
     return dict(sorted(_REWARDS.items()))
 
 

@@ -51,7 +51,7 @@ def test_a_number_is_an_answer_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"output": "2"}, "has no text in instruction, the question; give it one, or name the column."),
+        ({"output": "2"}, "has no text in instruction, the question; give it one, or name another column."),
         ({**ONE, "instruction": " "}, "has an empty instruction, the question; give it a text."),
         ({**ONE, "output": None}, "has no text or number in output, the gold answer; give it one."),
         ({**ONE, "output": ["2"]}, "has no text or number in output, the gold answer; give it one."),
@@ -132,3 +132,7 @@ def test_other_formats_are_told_to_be_converted(tmp_path: Path, ending: str) -> 
     (tmp_path / f"d.{ending}").write_text("question,answer\n1+1,2\n")
     (finding,) = read_rows(DatasetEntry(file_name=f"d.{ending}"), tmp_path).findings
     assert finding.fix == "convert it to JSON or JSONL, which this version reads"
+
+
+def test_a_number_of_any_length_is_an_answer(tmp_path: Path) -> None:
+    assert read(tmp_path, json.dumps([{**ONE, "output": 10**400}])).rows[0].answer == str(10**400)

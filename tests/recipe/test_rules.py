@@ -54,6 +54,8 @@ def said(text: str) -> list[str]:
         ("eval_steps: 5", "warning eval_steps"),
         ("resume_from_checkpoint: true", "error resume_from_checkpoint"),
         ("report_to: none,wandb", "error report_to"),
+        ("engine: tunix\noptim: sgd", "error optim"),
+        ("output_dir: x\nresume_from_checkpoint: y\noverwrite_output_dir: true", "error overwrite_output_dir"),
         ("answer_tag: think", "error answer_tag"),
         ("template: no_such_thing", "warning template"),
         ("template: qwen3_9", "warning template"),
@@ -85,6 +87,8 @@ def test_a_contradiction_is_found_once_and_alone(text: str, finding: str) -> Non
         "engine: tunix\nquantization_bit: 8\nfinetuning_type: full",
         "engine: tunix\nnproc_per_node: 1",  # a default is no wish
         "epsilon_high: 0.28",
+        "engine: tunix\nuse_vllm: true\nvllm_tensor_parallel_size: 8",
+        "eval_dataset: null\nadapter_name_or_path: null",
         "max_new_tokens: 5\nmax_completion_length: 5",
         "use_vllm: true\nvllm_maxlen: 4096",
         "eval_strategy: no",

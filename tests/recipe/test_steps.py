@@ -18,6 +18,7 @@ def test_the_arithmetic_in_plain_words() -> None:
         (Recipe(per_device_train_batch_size=2, nproc_per_node=4), 8, 64, 36),  # 100 // 8 = 12, 3 epochs
         (Recipe(num_iterations=2, num_train_epochs=1.0), 1, 8, 200),
         (Recipe(num_train_epochs=0.5), 1, 8, 50),
+        (Recipe(num_train_epochs=0.001), 1, 8, 1),
         (Recipe(max_steps=7), 1, 8, 7),
         (Recipe(val_size=0.1, num_train_epochs=1.0), 1, 8, 90),
         (Recipe(val_size=30, num_train_epochs=1.0), 1, 8, 70),

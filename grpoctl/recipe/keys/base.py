@@ -36,7 +36,9 @@ def switch(value: object) -> object:
 
 
 def split(value: object) -> object:
-    """`a, b` or [a, b] as a tuple, which stays frozen."""
+    """`a, b` or [a, b] as a tuple, which stays frozen; null, which LLaMA-Factory takes, as none."""
+    if value is None:
+        return ()
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return tuple(value) if isinstance(value, list) else value
@@ -58,5 +60,5 @@ def _before(change: Callable[[object], object], accepted: Any) -> BeforeValidato
 
 Word = Annotated[str, Field(min_length=1, max_length=4096)]
 Switch = Annotated[bool, _before(switch, bool | Literal["yes", "no", "on", "off"])]
-Words = Annotated[tuple[Word, ...], _before(split, str | list[str])]
+Words = Annotated[tuple[Word, ...], Field(max_length=256), _before(split, str | list[str] | None)]
 Numbers = Annotated[tuple[Annotated[int, Field(ge=1, le=65536)], ...], _before(_numbers, int | list[int])]

@@ -29,11 +29,11 @@ class DataKeys(Keys):
     template: Word | None = key(None)
     """LLaMA-Factory's name of the chat template. The tokenizer's own chat template is what is used."""
 
-    system_prompt: str | None = key(None, max_length=65536)
+    system_prompt: str | None = key(None, max_length=20_000)
     """Text of the system turn of every prompt: the place to ask for the tags that rewards read. An empty text says
     that none is wanted."""
 
-    default_system: str | None = key(None, max_length=65536)
+    default_system: str | None = key(None, max_length=20_000)
     """Text of the system turn for rows that bring none of their own, where system_prompt is not given."""
 
     enable_thinking: Switch | None = key(True)
@@ -53,7 +53,7 @@ class DataKeys(Keys):
     """LLaMA-Factory's name for the same limit: here it bounds the prompt alone."""
 
     overwrite_cache: Switch = key(False)
-    """Read the data sets again instead of using a cached copy."""
+    """Taken for LLaMA-Factory's sake: data sets are read afresh each time."""
 
     preprocessing_num_workers: int | None = key(None, ge=1, le=1024)
     """Processes that prepare the data."""

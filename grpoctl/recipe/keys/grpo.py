@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from grpoctl.recipe.keys.base import Keys, Numbers, Switch, Word, key, switch
 
@@ -31,6 +31,7 @@ def _reward_uses(value: object) -> object:
 
 RewardUses = Annotated[
     tuple[RewardUse, ...],
+    Field(max_length=64),
     BeforeValidator(_reward_uses, json_schema_input_type=str | list[str | RewardUse]),
 ]
 

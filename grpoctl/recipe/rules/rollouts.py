@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from grpoctl.recipe.rules.base import Clash, rule
-from grpoctl.recipe.schema import Recipe
+from grpoctl.recipe.schema import Recipe, engine_of
 
 
 @rule
@@ -62,7 +62,11 @@ def vllm_keys_need_vllm(recipe: Recipe) -> Iterator[Clash]:
                 )
         return
     needed = (recipe.resolved().max_prompt_length or 0) + (recipe.resolved().max_completion_length or 0)
-    if recipe.vllm_mode == "colocate" and recipe.nproc_per_node % recipe.vllm_tensor_parallel_size:
+    if (
+        engine_of(recipe) == "trl"
+        and recipe.vllm_mode == "colocate"
+        and recipe.nproc_per_node % recipe.vllm_tensor_parallel_size
+    ):
         yield Clash(
             "vllm_tensor_parallel_size",
             f"is {recipe.vllm_tensor_parallel_size}, which does not divide nproc_per_node ({recipe.nproc_per_node})",

@@ -78,6 +78,13 @@ def one_length_of_training(recipe: Recipe) -> Iterator[Clash]:
 
 
 @rule
+def the_optimiser_is_the_engines_own(recipe: Recipe) -> Iterator[Clash]:
+    engine = engine_of(recipe)
+    if engine != "trl" and not recipe.optim.startswith("adamw"):
+        yield Clash("optim", f"is {recipe.optim}, and engine {engine} has AdamW alone", "use adamw_torch", ("engine",))
+
+
+@rule
 def a_resumed_run_keeps_its_folder(recipe: Recipe) -> Iterator[Clash]:
     if recipe.resume_from_checkpoint == "latest" and recipe.output_dir is None:
         yield Clash(
@@ -85,6 +92,13 @@ def a_resumed_run_keeps_its_folder(recipe: Recipe) -> Iterator[Clash]:
             "is true, and there is no output_dir to look in",
             "add output_dir, or use grpoctl train --resume",
             ("output_dir",),
+        )
+    if recipe.resume_from_checkpoint is not None and recipe.overwrite_output_dir:
+        yield Clash(
+            "overwrite_output_dir",
+            "is true, and resume_from_checkpoint wants what is in the folder",
+            "keep one of them",
+            ("resume_from_checkpoint",),
         )
     if "none" in recipe.report_to and len(recipe.report_to) > 1:
         yield Clash("report_to", "holds none and others", "keep one of them")
