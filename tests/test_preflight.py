@@ -431,3 +431,7 @@ def test_the_extra_of_the_mlp_engine_is_mnist(tmp_path: Path, monkeypatch: pytes
     path.write_text("hidden_sizes: [128]\ndataset: mnist\n")
     fixes = [finding.fix for finding in check(read_recipe(str(path)), LAPTOP).warnings]
     assert "install them: pip install 'grpoctl[mnist]'" in fixes
+
+
+def test_a_reward_with_tags_of_its_own_is_tried_with_them(checked: Callable[..., Preflight]) -> None:
+    assert checked("", "reward_funcs=[{use: accuracy, args: {answer_tag: final}}]").errors == []

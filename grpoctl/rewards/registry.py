@@ -40,10 +40,6 @@ class Reward:
     columns: tuple[str, ...]
     arguments: dict[str, inspect.Parameter]
 
-    @property
-    def summary(self) -> str:
-        return inspect.cleandoc(self.function.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
-
 
 @dataclass(frozen=True)
 class ReadyReward:

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -113,3 +114,39 @@ def test_the_recipes_system_prompt_comes_first_then_the_rows_then_the_default() 
     assert messages_of(plain, Recipe(default_system="d")) == system("d") + question
     assert messages_of(plain, Recipe(default_system="d", system_prompt="")) == question
     assert messages_of(plain, Recipe()) == question
+
+
+def test_a_tokenizer_saved_with_truncation_and_padding_counts_all_tokens(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "m")
+    saved = json.loads((folder / "tokenizer.json").read_text())
+    saved["truncation"] = {"max_length": 3, "strategy": "LongestFirst", "stride": 0, "direction": "Right"}
+    saved["padding"] = {
+        "strategy": {"Fixed": 50}, "direction": "Left", "pad_to_multiple_of": None,
+        "pad_id": 0, "pad_type_id": 0, "pad_token": "<|endoftext|>",
+    }  # fmt: skip
+    (folder / "tokenizer.json").write_text(json.dumps(saved))
+    assert ChatTokenizer(folder).lengths(["1 2 3 4 5", "1"]) == ChatTokenizer(TINY).lengths(["1 2 3 4 5", "1"])
+
+
+def test_a_tokenizer_that_panics_gets_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = model_folder(tmp_path / "m")
+    saved = json.loads((folder / "tokenizer.json").read_text())
+    saved["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": "AAAA"}
+    (folder / "tokenizer.json").write_text(json.dumps(saved))
+    with pytest.raises(ModelError):
+        ChatTokenizer(folder).lengths(["1"])
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"{% for a in b %}" * 200, b"{{ " + b"(" * 5000])
+def test_a_template_that_is_no_text_or_too_deep_gets_one_line(tmp_path: Path, content: bytes) -> None:
+    folder = model_folder(tmp_path / "m")
+    (folder / "chat_template.jinja").write_bytes(content)
+    with pytest.raises(ModelError):
+        ChatTokenizer(folder)
+
+
+def test_a_pipe_as_configuration_is_not_waited_for(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "m")
+    (folder / "config.json").unlink()
+    os.mkfifo(folder / "config.json")
+    assert ChatTokenizer(folder).max_positions is None

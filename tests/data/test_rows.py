@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,31 @@ def test_other_formats_are_told_to_be_converted(tmp_path: Path, ending: str) -> 
 
 def test_a_number_of_any_length_is_an_answer(tmp_path: Path) -> None:
     assert read(tmp_path, json.dumps([{**ONE, "output": 10**400}])).rows[0].answer == str(10**400)
+
+
+@pytest.mark.parametrize(
+    ("change", "said_of_it"),
+    [
+        ({"instruction": "\ud800"}, "has no text in instruction, the question"),
+        ({"input": {"a": 1}}, "has no text in input"),
+        ({"system": ["a"]}, "has no text in system"),
+        ({"history": [["a", None]]}, "has no list of [question, answer] pairs in history"),
+    ],
+)
+def test_no_column_of_a_wrong_type_is_dropped_in_silence(
+    tmp_path: Path, change: dict[str, object], said_of_it: str
+) -> None:
+    (finding,) = read(tmp_path, json.dumps([ONE, {**ONE, **change}])).findings
+    assert finding.problem == f"row 2 {said_of_it}"
+
+
+def test_a_file_name_that_no_file_can_have_gets_one_line(tmp_path: Path) -> None:
+    for name in ("a\0b", "x" * 400):
+        (finding,) = read_rows(DatasetEntry(file_name=name), tmp_path).findings
+        assert "cannot be read" in finding.problem or "is not there" in finding.problem
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "d.json")
+    (finding,) = read_rows(DatasetEntry(file_name="d.json"), tmp_path).findings
+    assert finding.problem == "is no file"

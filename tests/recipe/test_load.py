@@ -308,3 +308,35 @@ def test_defaults_other_than_llama_factorys_are_told_where_they_are_used() -> No
 def test_a_recipe_name_that_no_file_can_have_is_one_line() -> None:
     for name in ("x" * 5000, "a\0b"):
         assert len(read_recipe(name).findings) == 1
+
+
+def test_an_override_of_an_alias_leaves_its_twin_alone() -> None:
+    recipe = good("engine: tunix\nmesh: &m {fsdp: 2}\nrollout_mesh: *m\n", "mesh.fsdp=4")
+    assert recipe.rollout_mesh is not None
+    assert (recipe.mesh.fsdp, recipe.rollout_mesh.fsdp) == (4, 2)
+
+
+def test_an_override_of_a_whole_list_is_blamed_for_what_is_in_it() -> None:
+    text = "model_name_or_path: tiny\ndataset: a\nreward_funcs:\n  - use: accuracy\n  - use: format\n"
+    (finding,) = read_recipe_text(text, "r.yaml", ["reward_funcs=[{use: a}, {use: b, weight: x}]"]).findings
+    assert str(finding).startswith("command line: reward_funcs.1.weight: is x")
+
+
+def test_a_finding_is_one_printable_line() -> None:
+    (finding,) = read('"a\\nb\\e[31m": 1\n').findings
+    assert str(finding).isprintable()
+
+
+def test_a_training_recipe_that_forgets_its_data_is_no_export() -> None:
+    keys = {
+        finding.key for finding in read_recipe_text("stage: grpo\nmodel_name_or_path: a\nexport_dir: o\n", "r").findings
+    }
+    assert keys == {"dataset", "reward_funcs"}
+
+
+def test_a_deep_override_is_refused() -> None:
+    assert "write overrides as key=value" in said("", "a" + ".b" * 40 + "=1")[0]
+
+
+def test_a_list_of_a_thousand_names_is_refused() -> None:
+    assert said("eval_dataset: " + ",".join("a" * 1000))[0].endswith("is too long; use at most 256.")

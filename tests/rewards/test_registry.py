@@ -2,14 +2,29 @@ import pytest
 
 from grpoctl.recipe.keys.grpo import RewardUse
 from grpoctl.recipe.schema import Recipe
+from grpoctl.rewards import registry
 from grpoctl.rewards.registry import BadReward, all_rewards, ready_reward
 
 
-def test_every_reward_has_a_summary_a_maximum_or_none_and_reaches_it_on_its_own_form() -> None:
-    for name, reward in all_rewards().items():
-        assert reward.summary.endswith("."), name
-        assert reward.function.__name__ == name
-        assert reward.maximum is None or reward.maximum > 0
+def test_every_reward_reaches_its_maximum_on_a_perfect_completion() -> None:
+    perfect = "<reasoning>40 + 2</reasoning>\n<answer>42</answer>"
+    for name in all_rewards():
+        ready = ready_reward(RewardUse(use=name), Recipe(reasoning_tag="reasoning"))
+        assert ready.score([perfect], {"answer": ["42"]}) == [ready.reward.maximum], name
+
+
+def test_an_argument_of_a_number_or_a_switch_is_held_to_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_REWARDS", dict(all_rewards()))
+
+    def shortness(completions: list[str], *, scale: float = 1.0, limit: int = 9) -> list[float | None]:
+        """Less for longer ones."""
+        return [0.0]
+
+    registry.reward(maximum=None)(shortness)
+    ready_reward(RewardUse(use="shortness", args={"scale": 2, "limit": 3}), Recipe())
+    for args in ({"scale": True}, {"limit": True}, {"limit": 1.5}, {"scale": "2"}):
+        with pytest.raises(BadReward):
+            ready_reward(RewardUse(use="shortness", args=args), Recipe())
 
 
 def test_a_misspelt_reward_suggests_the_nearest() -> None:
