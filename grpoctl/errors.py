@@ -34,7 +34,7 @@ class Finding:
         }
 
 
-class Verdict:
+class WithFindings:
     """What has findings, by what they mean: errors have to be mended, warnings are worth knowing."""
 
     findings: list[Finding]

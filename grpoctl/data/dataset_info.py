@@ -66,18 +66,18 @@ class DatasetEntry(Keys):
 
 
 _REFUSED = {
-    "ranking": "holds preference pairs; use a data set of questions with answers",
-    "script_url": "runs code from the network; use file_name or hf_hub_url",
-    "cloud_file_name": "is not read here; copy the file and use file_name",
-    "tags": "belongs to sharegpt rows; convert them to alpaca rows",
-    "columns.messages": "belongs to sharegpt rows; convert them to alpaca rows",
-    "columns.chosen": "belongs to preference training; use columns.answer",
-    "columns.rejected": "belongs to preference training; use columns.answer",
-    "columns.kto_tag": "belongs to KTO; use columns.answer",
-    "columns.tools": "is not taken here; prompts have no tools",
-    "columns.images": "is not taken here; grpoctl trains on text alone",
-    "columns.videos": "is not taken here; grpoctl trains on text alone",
-    "columns.audios": "is not taken here; grpoctl trains on text alone",
+    "ranking": ("holds preference pairs", "use a data set of questions with answers"),
+    "script_url": ("runs code from the network", "use file_name or hf_hub_url"),
+    "cloud_file_name": ("is not read here", "copy the file and use file_name"),
+    "tags": ("belongs to sharegpt rows", "convert them to alpaca rows"),
+    "columns.messages": ("belongs to sharegpt rows", "convert them to alpaca rows"),
+    "columns.chosen": ("belongs to preference training", "use columns.answer"),
+    "columns.rejected": ("belongs to preference training", "use columns.answer"),
+    "columns.kto_tag": ("belongs to KTO", "use columns.answer"),
+    "columns.tools": ("is not taken here", "prompts have no tools"),
+    "columns.images": ("is not taken here", "grpoctl trains on text alone"),
+    "columns.videos": ("is not taken here", "grpoctl trains on text alone"),
+    "columns.audios": ("is not taken here", "grpoctl trains on text alone"),
 }
 
 
@@ -104,10 +104,7 @@ def find_entry(name: str, dataset_dir: Path) -> FoundEntry | list[Finding]:
         if not isinstance(parsed, YamlText):
             return [parsed]
         if not isinstance(parsed.value, dict):
-            problems = parsed.findings or [
-                Finding("holds no data sets", "write {name: {file_name: …}}", file=str(path))
-            ]
-            return problems
+            return parsed.findings or [Finding("holds no data sets", "write {name: {file_name: …}}", file=str(path))]
         if name in parsed.value:
             return _entry(name, parsed, path)
         known += parsed.value
@@ -171,10 +168,9 @@ def _entry(name: str, parsed: YamlText, path: Path) -> FoundEntry | list[Finding
 
 def _refusals(values: dict[str, Any], at: Any) -> Iterator[Finding]:
     columns = values.get("columns")
-    for dotted, words in _REFUSED.items():
+    for dotted, (problem, fix) in _REFUSED.items():
         outer, _, inner = dotted.partition(".")
         held = columns if inner else values
         if isinstance(held, dict) and held.get(inner or outer) not in (None, False):
-            problem, _, fix = words.partition("; ")
             file, line = at(tuple(dotted.split(".")))
             yield Finding(problem, fix, key=dotted, file=file, line=line)

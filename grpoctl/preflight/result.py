@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from grpoctl.data.rows import Row
-from grpoctl.errors import Finding, Verdict
+from grpoctl.errors import Finding, WithFindings
 from grpoctl.recipe.load import RecipeReading
 from grpoctl.recipe.schema import Recipe
 from grpoctl.recipe.steps import StepPlan
@@ -12,7 +12,7 @@ from grpoctl.rewards.registry import ReadyReward
 
 
 @dataclass
-class Preflight(Verdict):
+class Preflight(WithFindings):
     """What is wrong with a recipe, and what it comes to where nothing is."""
 
     findings: list[Finding] = field(default_factory=list)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from grpoctl import shipped
-from grpoctl.errors import Finding, RecipeError, Verdict, nearest, shown
+from grpoctl.errors import Finding, RecipeError, WithFindings, nearest, shown
 from grpoctl.recipe import yaml_text
-from grpoctl.recipe.llamafactory import ALWAYS_DECIDED, INSTEAD_VALUES, OTHER_NAMES, REFUSED
+from grpoctl.recipe.llamafactory import ALWAYS_DECIDED, INSTEAD_VALUES, REFUSED
+from grpoctl.recipe.other_names import OTHER_NAMES
 from grpoctl.recipe.rules import RULES
 from grpoctl.recipe.schema import Recipe
 from grpoctl.recipe.validate import unknown, validate
@@ -48,7 +49,7 @@ class RecipeSource:
 
 
 @dataclass
-class RecipeReading(Verdict):
+class RecipeReading(WithFindings):
     """What came of reading a recipe. `recipe` holds every key that is right; it is None where nothing was readable."""
 
     source: RecipeSource

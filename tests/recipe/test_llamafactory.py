@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from grpoctl.recipe.llamafactory import OTHER_NAMES, REFUSED, TEMPLATES
+from grpoctl.recipe.llamafactory import REFUSED, TEMPLATES
 from grpoctl.recipe.load import read_recipe_text
+from grpoctl.recipe.other_names import OTHER_NAMES
 from grpoctl.recipe.schema import Recipe
 
 # The names of every field of LLaMA-Factory's argument classes, early 2026.

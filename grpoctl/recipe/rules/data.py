@@ -79,3 +79,10 @@ def the_template_is_a_known_name(recipe: Recipe) -> Iterator[Clash]:
         f"use {close}, or {fix}" if close else fix,
         warning=close is None,
     )
+
+
+@rule
+def a_template_without_thinking_is_said_by_its_switch(recipe: Recipe) -> Iterator[Clash]:
+    if (recipe.template or "").endswith("_nothink") and "enable_thinking" not in recipe.model_fields_set:
+        problem = "asks for no thinking, and the tokenizer's own template is used"
+        yield Clash("template", problem, "add enable_thinking: false", warning=True)

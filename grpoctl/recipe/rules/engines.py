@@ -36,6 +36,16 @@ def the_mlp_engine_and_its_keys_go_together(recipe: Recipe) -> Iterator[Clash]:
 
 
 @rule
+def the_mlp_engine_has_no_language_model(recipe: Recipe) -> Iterator[Clash]:
+    if engine_of(recipe) != "mlp":
+        return
+    for key in ("model_name_or_path", "reward_funcs", "finetuning_type"):
+        if key in recipe.model_fields_set:
+            problem = "does nothing with engine mlp, which hidden_sizes asks for"
+            yield Clash(key, problem, "take it out", ("hidden_sizes",), warning=True)
+
+
+@rule
 def a_maxtext_checkpoint_needs_names(recipe: Recipe) -> Iterator[Clash]:
     if not is_maxtext_checkpoint(recipe.model_name_or_path):
         return
