@@ -1,9 +1,15 @@
 """What several test modules use."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support import LAPTOP, ROWS
+
+from grpoctl.machine import Machine
+from grpoctl.preflight import Preflight, check
+from grpoctl.recipe.load import read_recipe
 
 GOOD = """model_name_or_path: tiny
 dataset: tiny_arithmetic
@@ -29,3 +35,17 @@ def recipe_file(tmp_path: Path) -> Callable[..., Path]:
 def every_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every engine's packages count as installed, whatever this environment has."""
     monkeypatch.setattr("grpoctl.preflight.surroundings.missing_packages", lambda packages: [])
+
+
+@pytest.fixture
+def checked(recipe_file: Callable[..., Path], tmp_path: Path) -> Callable[..., Preflight]:
+    """Checks a recipe with a data set `mine` of the given rows."""
+
+    def run(extra: str = "", *overrides: str, rows: object = ROWS, machine: Machine = LAPTOP) -> Preflight:
+        info = {"mine": {"file_name": "mine.json"}, "hubbed": {"hf_hub_url": "a/b"}}
+        (tmp_path / "dataset_info.json").write_text(json.dumps(info))
+        (tmp_path / "mine.json").write_text(json.dumps(rows), encoding="utf-8")
+        always = ("dataset=mine", f"dataset_dir={tmp_path}")
+        return check(read_recipe(str(recipe_file(extra)), (*always, *overrides)), machine)
+
+    return run

@@ -5,15 +5,14 @@ import time
 from pathlib import Path
 
 import pytest
+from support import LAPTOP
 
 from grpoctl import shipped
-from grpoctl.machine import Machine
 from grpoctl.preflight import check
 from grpoctl.recipe.load import RecipeReading, read_recipe_text
 from grpoctl.recipe.schema import Recipe
 
 COUNT = 20_000
-LAPTOP = Machine("laptop", 2, 8.0, 50.0, (), 0)
 
 HOSTILE = (
     "", "null", "~", "[]", "{}", "[[[[", "}", "!!python/object/apply:os.system [ls]", "*a", "&a [*a]", "<<: *b",

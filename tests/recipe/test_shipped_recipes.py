@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from support import GPU, LAPTOP
 
 from grpoctl import shipped
 from grpoctl.machine import Machine
@@ -27,7 +28,7 @@ def test_a_shipped_recipe_passes_check(name: str) -> None:
 
 
 def test_the_quickstart_needs_nothing_from_elsewhere() -> None:
-    found = check(read_recipe("quickstart"), Machine("laptop", 2, 8.0, 50.0, (), 0))
+    found = check(read_recipe("quickstart"), LAPTOP)
     assert found.findings == []
     assert found.plan is not None
     assert found.plan.in_words() == "16 prompts x 8 completions = 128 completions a step, 80 steps"
@@ -50,7 +51,7 @@ def test_the_llamafactory_documents_recipe_passes_unchanged_and_means_what_it_sa
     assert (recipe.num_generations, recipe.pref_beta, recipe.scale_rewards) == (8, 0.04, "group")
     assert [reward.use for reward in recipe.reward_funcs] == ["accuracy", "format"]
     assert (recipe.max_prompt_length, recipe.learning_rate, recipe.num_train_epochs) == (4096, 5e-7, 1.0)
-    found = check(reading, Machine("server", 16, 128.0, 500.0, ("a GPU",), 0))
+    found = check(reading, GPU)
     assert found.errors == []
     assert found.plan is not None
     # TRL would refuse batch 1 with G 8: here the batch counts prompts, 1 x 4 accumulated

@@ -1,0 +1,64 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import LAPTOP, ROWS
+
+from grpoctl.preflight import Preflight, check
+from grpoctl.recipe.load import read_recipe
+
+pytestmark = pytest.mark.usefixtures("every_engine")
+
+
+def test_a_good_recipe_says_what_it_comes_to(checked: Callable[..., Preflight]) -> None:
+    found = checked("gradient_accumulation_steps: 4\n")
+    assert found.findings == []
+    assert found.plan is not None
+    assert found.plan.in_words() == "4 prompts x 8 completions = 32 completions a step, 15 steps"  # 3 epochs of 20 // 4
+    assert found.rows is not None and len(found.rows) == 20
+    assert found.prompts[0] == "<|im_start|>user\n10 + 1?<|im_end|>\n<|im_start|>assistant\n"
+    assert (sum(found.gold_scores), sum(found.empty_scores)) == (1, 0)
+
+
+def test_fewer_rows_than_a_step_takes_is_an_error(checked: Callable[..., Preflight]) -> None:
+    (finding,) = checked("per_device_train_batch_size: 16\ngradient_accumulation_steps: 2\n").errors
+    assert finding.problem == "has 20 usable rows, and a step takes 32 prompts"
+
+
+def test_an_unreadable_recipe_is_reported_alone() -> None:
+    found = check(read_recipe("/nowhere/at/all.yaml"), LAPTOP)
+    assert len(found.errors) == 1
+    assert found.recipe is None
+
+
+def test_val_size_that_leaves_too_little_or_keeps_nothing(checked: Callable[..., Preflight]) -> None:
+    (finding,) = checked("val_size: 5000\n").errors
+    assert finding.problem == "keeps back 20 of 20 rows, and a step takes 1 prompts"
+    (warned,) = checked("val_size: 0.0001\n").warnings
+    assert warned.key == "val_size"
+
+
+def test_the_mlp_engine_says_what_it_cannot_check(tmp_path: Path) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text("hidden_sizes: [128]\ndataset: mnist\n")
+    found = check(read_recipe(str(path)), LAPTOP)
+    assert found.errors == []
+    assert [finding.key for finding in found.warnings] == ["dataset"]
+
+
+def test_a_key_that_is_wrong_is_not_talked_about_twice(checked: Callable[..., Preflight]) -> None:
+    assert [finding.key for finding in checked("", "dataset_dir=7").errors] == ["dataset_dir"]
+    assert [finding.key for finding in checked("", "output_dir=[a]").findings] == ["output_dir"]
+
+
+def test_findings_come_in_the_order_of_the_recipes_lines(checked: Callable[..., Preflight], tmp_path: Path) -> None:
+    found = checked(f"deepspeed: {tmp_path}/gone\noutput_dir: /dev/null\nnproc_per_node: 0\n", rows=[*ROWS, {}])
+    keys = [finding.key for finding in found.errors]
+    assert keys == ["deepspeed", "output_dir", "nproc_per_node", ""]
+
+
+def test_an_export_recipe_is_checked_without_data(tmp_path: Path) -> None:
+    path = tmp_path / "e.yaml"
+    path.write_text(f"model_name_or_path: tiny\nexport_dir: {tmp_path}/out\n")
+    found = check(read_recipe(str(path)), LAPTOP)
+    assert (found.findings, found.plan) == ([], None)
