@@ -173,7 +173,9 @@ def test_a_reader_that_stops_reading_is_no_fault(words: list[str]) -> None:
     ) as process:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.close()
-        assert process.stderr.read() == b""
+        said = process.stderr.read().splitlines()
+        # check may warn of an engine that is not installed here
+        assert [line for line in said if not line.startswith(b"warning: ")] == []
     assert process.returncode == 128 + signal.SIGPIPE
 
 
