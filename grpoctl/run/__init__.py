@@ -1,0 +1,1 @@
+"""A run on disk: its folder, its manifest, its events, its checkpoints, and who listens while it goes on."""

@@ -1,0 +1,82 @@
+"""What would one need to run this again: versions, data, hardware, command, process?"""
+
+import hashlib
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from grpoctl import __version__
+from grpoctl.engines.base import ENGINES, installed_version
+from grpoctl.machine import read_machine
+from grpoctl.run.directory import RunDirectory
+from grpoctl.run.files import write_json
+from grpoctl.run.process import start_time
+
+
+@dataclass
+class Manifest:
+    """The facts around a run, as manifest.json holds them."""
+
+    recipe_file: str
+    overrides: list[str]
+    engine: str
+    started: str = field(default_factory=lambda: datetime.now().astimezone().isoformat(timespec="seconds"))
+    command: list[str] = field(default_factory=lambda: ["grpoctl", *sys.argv[1:]])
+    folder: str = field(default_factory=os.getcwd)
+    host: str = field(default_factory=socket.gethostname)
+    process_id: int = field(default_factory=os.getpid)
+    process_started: int | None = field(default_factory=lambda: start_time(os.getpid()))
+    versions: dict[str, str | None] = field(default_factory=dict)
+    git: dict[str, Any] | None = None
+    hardware: dict[str, Any] = field(default_factory=lambda: read_machine().as_json())
+    data: list[dict[str, Any]] = field(default_factory=list)
+
+
+def make_manifest(recipe_file: str, overrides: list[str], engine: str, data_files: Iterable[Path]) -> Manifest:
+    packages = {package: installed_version(package) for package in ENGINES[engine].packages}
+    return Manifest(
+        recipe_file,
+        overrides,
+        engine,
+        versions={"grpoctl": __version__, "python": platform.python_version(), **packages},
+        git=_git_revision(),
+        data=[{"file": str(path), "sha256": sha256(path), "bytes": path.stat().st_size} for path in data_files],
+    )
+
+
+def write_manifest(run: RunDirectory, manifest: Manifest) -> None:
+    write_json(run.manifest, asdict(manifest))
+
+
+def read_manifest(run: RunDirectory) -> dict[str, Any]:
+    """The manifest, or an empty one where the file is damaged: a run is shown for what is left of it."""
+    try:
+        value = json.loads(run.manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _git_revision() -> dict[str, Any] | None:
+    """The commit of the folder one stands in, and whether files differ from it."""
+    try:
+        said = [
+            subprocess.run(["git", *words], capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        ]
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"revision": said[0], "changed": bool(said[1])}
