@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-# Small against any reward in use, so that scaling all rewards hardly moves an advantage; flat groups never divide by it.
+# Small against any reward in use, so that scaling all rewards hardly moves an advantage. Flat groups never meet it.
 STD_EPSILON = 1e-6
 
 # A weighted sum of equal rewards may differ in its last digits; such a group is flat all the same.

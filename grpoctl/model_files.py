@@ -8,6 +8,7 @@ from pathlib import Path
 from grpoctl import shipped
 from grpoctl.errors import nearest
 from grpoctl.paths import is_file, is_folder, user_path
+from grpoctl.recipe.schema import Recipe
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
@@ -19,6 +20,12 @@ def find_model(name: str, revision: str = "main", cache_dir: str | None = None) 
     if is_remote(name):
         return _snapshot(name, revision, cache_dir) if _HUB_NAME.fullmatch(name) else None
     return user_path(name)
+
+
+def find_tokenizer(recipe: Recipe) -> Path | None:
+    """The folder of the recipe's tokenizer, which is the model's own unless it names another."""
+    name = recipe.tokenizer_name_or_path or recipe.model_name_or_path
+    return None if name is None else find_model(name, recipe.model_revision, recipe.cache_dir)
 
 
 def is_remote(name: str) -> bool:

@@ -7,13 +7,7 @@ Exit code 0 where it can be trained (warnings included), 2 where it cannot."""
 
 import argparse
 import json
-import sys
-from collections.abc import Sequence
-from statistics import median
 from typing import TYPE_CHECKING, Any
-
-from grpoctl.engines.base import ENGINES
-from grpoctl.paths import user_path
 
 if TYPE_CHECKING:
     from grpoctl.preflight import Preflight
@@ -45,69 +39,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(found: "Preflight", file: str) -> None:
-    for finding in found.errors:
-        print(f"error: {finding}", file=sys.stderr)
-    for finding in found.warnings:
-        print(f"warning: {finding}", file=sys.stderr)
+    from grpoctl.preflight.words import print_facts, tell_findings
+
+    tell_findings(found.findings)
     if not found.errors:
-        for name, text in _facts(found).items():
-            print(f"  {name:<9} {text}")
+        print_facts(found)
     print(f"{file}: {_count(found.errors, 'error')}, {_count(found.warnings, 'warning')}")
-
-
-def _facts(found: "Preflight") -> dict[str, str]:
-    """What the recipe comes to, a line each."""
-    from grpoctl.recipe.schema import other_defaults
-
-    recipe = found.recipe
-    if recipe is None:
-        return {}
-    if recipe.is_export:
-        return {"export": f"{recipe.model_name_or_path} to {recipe.export_dir}, by grpoctl export"}
-    facts = {"engine": _engine_in_words(recipe)}
-    if recipe.hidden_sizes is not None:
-        return {**facts, "network": f"hidden layers of {', '.join(map(str, recipe.hidden_sizes))}"}
-    facts["model"] = str(recipe.model_name_or_path)
-    facts["data"] = _rows_in_words(recipe.dataset, found.rows, found.prompt_tokens)
-    if recipe.eval_dataset:
-        facts["eval"] = _rows_in_words(recipe.eval_dataset, found.eval_rows, [])
-    if found.prompts:
-        facts["prompt"] = json.dumps(found.prompts[0], ensure_ascii=False)
-    if found.gold_scores and found.rows:
-        names = " + ".join(f"{ready.weight:g} x {ready.reward.name}" for ready in found.rewards)
-        gold = f"the gold answer {found.rows[0].answer[:40]} earns {sum(found.gold_scores):g}"
-        facts["rewards"] = f"{names}: {gold}, an empty one {sum(found.empty_scores):g}"
-    if found.plan is not None:
-        facts["step"] = found.plan.in_words()
-        facts["loss"] = _loss_in_words(recipe)
-        facts["limits"] = f"prompt {recipe.max_prompt_length} tokens, completion {recipe.max_completion_length}"
-    theirs = other_defaults(recipe)
-    if theirs:
-        differing = [f"{key} {here} (not {there})" for key, (here, there) in theirs.items() if here != there]
-        facts["defaults"] = f"other than LLaMA-Factory's: {', '.join(differing)}"
-    facts["output"] = str(user_path(recipe.output_dir)) if recipe.output_dir else "a new folder below saves/"
-    return facts
-
-
-def _rows_in_words(names: Sequence[str], rows: Sequence[object] | None, lengths: Sequence[int]) -> str:
-    said = "not on this machine" if rows is None else f"{len(rows)} rows"
-    if lengths:
-        said += f", prompts of {min(lengths)} to {max(lengths)} tokens (median {median(lengths):g})"
-    return f"{', '.join(names)}: {said}"
-
-
-def _engine_in_words(recipe: "Recipe") -> str:
-    if recipe.engine == "mlp":
-        return f"mlp ({ENGINES['mlp'].title})"
-    kind = f"LoRA of rank {recipe.lora_rank}" if recipe.finetuning_type == "lora" else "every weight"
-    bits = f", {recipe.quantization_bit}-bit base" if recipe.quantization_bit else ""
-    return f"{recipe.engine} ({ENGINES[recipe.engine].title}), {kind}{bits}"
-
-
-def _loss_in_words(recipe: "Recipe") -> str:
-    scaled = {"group": "the group's std", "batch": "the batch's std", "none": "nothing"}[recipe.scale_rewards]
-    clip = f"ratio clipped to {1 - recipe.epsilon:g} … {1 + (recipe.epsilon_high or recipe.epsilon):g}"
-    return f"{recipe.loss_type}, advantage divided by {scaled}, KL weight {recipe.pref_beta:g} (pref_beta), {clip}"
 
 
 def _as_json(found: "Preflight") -> dict[str, Any]:

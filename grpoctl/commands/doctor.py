@@ -6,8 +6,9 @@ import platform
 import sys
 
 from grpoctl import __version__
-from grpoctl.engines.base import ENGINES, installed_version
+from grpoctl.engines.base import ENGINES
 from grpoctl.machine import read_machine
+from grpoctl.packages import installed_version, missing_packages
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,8 +53,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lack(name: str, python: tuple[int, int]) -> str:
-    from grpoctl.engines.base import missing_packages
-
     if sys.version_info < python:
         return f"needs Python {python[0]}.{python[1]}"
     return f"lacks {', '.join(missing_packages(ENGINES[name].packages))}"

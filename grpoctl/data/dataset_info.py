@@ -4,7 +4,7 @@ Reads LLaMA-Factory's dataset_info.json, so that one file serves both programs, 
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -112,6 +112,14 @@ def find_entry(name: str, dataset_dir: Path) -> FoundEntry | list[Finding]:
     add = f'add "{name[:60]}": {{"file_name": "….json"}} to {dataset_dir / FILE_NAME}'
     fix = f"did you mean {close}?" if close else f"{add}, or use one of {', '.join(dict.fromkeys(known))}"
     return [Finding(f"names {shown(name)}, which no {FILE_NAME} has", fix, key="dataset")]
+
+
+def files_of(names: Iterable[str], dataset_dir: Path) -> list[Path]:
+    """The files of data sets that are on this machine."""
+    found = [find_entry(name, dataset_dir) for name in names]
+    return [
+        each.folder / each.entry.file_name for each in found if isinstance(each, FoundEntry) and each.entry.file_name
+    ]
 
 
 def _parse(path: Path) -> YamlText | Finding:

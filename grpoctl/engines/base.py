@@ -1,7 +1,16 @@
-"""Which engines are there, and what does each need to be installed?"""
+"""Which engines are there, what does each need, and what does each do?"""
 
+import importlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol
+
+from grpoctl.data.problems import Problem
+from grpoctl.recipe.schema import Recipe
+from grpoctl.rewards.scoring import Scorer
+from grpoctl.run.directory import RunDirectory
+from grpoctl.run.events import Stream
 
 
 @dataclass(frozen=True)
@@ -11,11 +20,14 @@ class EngineNeeds:
     title: str
     packages: tuple[str, ...]
     python: tuple[int, int] = (3, 11)
+    implementation: str | None = None  # "module:Class"; None: this version can check for it, not train with it
 
 
 ENGINES: dict[str, EngineNeeds] = {
     "trl": EngineNeeds(
-        "PyTorch with TRL and PEFT, on CPU or GPU", ("torch", "transformers", "trl", "peft", "datasets")
+        "PyTorch with TRL and PEFT, on CPU or GPU",
+        ("torch", "transformers", "trl", "peft", "datasets"),
+        implementation="grpoctl.engines.trl:TrlEngine",
     ),
     "tunix": EngineNeeds("JAX with Tunix, on CPU or TPU", ("jax", "flax", "google-tunix", "qwix", "orbax-checkpoint")),
     "maxtext": EngineNeeds(
@@ -27,14 +39,61 @@ ENGINES: dict[str, EngineNeeds] = {
 }
 
 
-def installed_version(package: str) -> str | None:
-    """The version of a package, found without importing it."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
+@dataclass
+class TrainJob:
+    """All that an engine needs to train: the recipe, what it comes to, and where what happens goes."""
+
+    recipe: Recipe
+    model: Path
+    problems: list[Problem]
+    eval_problems: list[Problem]
+    scorer: Scorer
+    max_steps: int
+    run: RunDirectory
+    stream: Stream
+    # The signal that asked the run to stop, or None; read between steps.
+    stop_signal: Callable[[], int | None]
+    checkpoint: Path | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training ended, where it did not fail."""
+
+    step: int
+    max_steps: int
+    stopped_by: int | None = None
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """A key that an engine cannot honour, and what to do instead."""
+
+    key: str
+    problem: str
+    fix: str
+
+
+class Engine(Protocol):
+    """What every engine does."""
+
+    def unsupported(self, recipe: Recipe) -> Iterator[Unsupported]:
+        """Keys of the recipe that it cannot honour; nothing heavy is loaded."""
+        ...
+
+    def launch(self, run: RunDirectory, recipe: Recipe) -> list[str] | None:
+        """The command that trains a prepared run in processes of its own, or None where this one does."""
+        ...
+
+    def train(self, job: TrainJob) -> Outcome: ...
+
+
+def load_engine(name: str) -> Engine | None:
+    """The engine of that name, or None where this version has none yet."""
+    place = ENGINES[name].implementation
+    if place is None:
         return None
-
-
-def missing_packages(packages: tuple[str, ...]) -> list[str]:
-    """Those that this Python lacks."""
-    return [package for package in packages if installed_version(package) is None]
+    module, _, attribute = place.partition(":")
+    engine: Any = getattr(importlib.import_module(module), attribute)
+    made: Engine = engine()
+    return made

@@ -2,7 +2,7 @@
 
 from grpoctl.data.chat import ChatTokenizer, messages_of
 from grpoctl.errors import ModelError
-from grpoctl.model_files import fault_of_folder, fault_of_name, find_model
+from grpoctl.model_files import fault_of_folder, fault_of_name, find_tokenizer
 from grpoctl.paths import is_folder
 from grpoctl.preflight.result import Preflight, Teller
 from grpoctl.preflight.scores import GOLD_ROWS, gold_completion
@@ -60,7 +60,7 @@ def _tokenizer(recipe: Recipe, tell: Teller) -> ChatTokenizer | None:
     if fault is not None:
         tell.error(key, f"{fault[0]}: {name}", fault[1])
         return None
-    folder = find_model(name, recipe.model_revision, recipe.cache_dir)
+    folder = find_tokenizer(recipe)
     if folder is None:
         get = f"hf download {name}" if "://" not in name else "copy it here"
         tell.warn(key, f"is {name}, which is not on this machine", f"fetch it first to have its prompts checked: {get}")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from grpoctl.data.problems import columns_of
 from grpoctl.data.rows import Row
 from grpoctl.preflight.result import Preflight, Teller
 from grpoctl.recipe.schema import Recipe
@@ -33,10 +34,7 @@ def gold_completion(recipe: Recipe, row: Row, reasoning: str, own_tags: Mapping[
 def score_gold_answers(recipe: Recipe, result: Preflight, tell: Teller) -> None:
     """A completion with the gold answer must earn each reward's maximum, or the reward and the data do not fit."""
     rows = (result.rows or [])[:GOLD_ROWS]
-    columns: dict[str, list[Any]] = {
-        name: [row.columns.get(name) for row in rows] for name in set().union(*(row.columns for row in rows))
-    }
-    columns["answer"] = [row.answer for row in rows]
+    columns = columns_of(rows)
     for number, ready in enumerate(result.rewards):
         lacking = [column for column in ready.reward.columns if column not in columns]
         if lacking:

@@ -5,9 +5,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from grpoctl.engines.base import ENGINES, missing_packages
+from grpoctl.engines.base import ENGINES
 from grpoctl.machine import Machine
 from grpoctl.model_files import is_remote
+from grpoctl.packages import missing_packages
 from grpoctl.paths import is_file, is_folder, user_path
 from grpoctl.preflight.result import Teller
 from grpoctl.recipe.schema import Recipe

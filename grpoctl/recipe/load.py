@@ -94,6 +94,20 @@ def _where_else(file: str) -> str:
     )
 
 
+def read_resolved(path: Path, overrides: Sequence[str] = ()) -> RecipeReading:
+    """The recipe of an earlier run, every value as it was used. It was checked then, so its keys may all stand."""
+    source = RecipeSource(str(path))
+    text = yaml_text.read_text(path, str(path))
+    parsed = text if isinstance(text, Finding) else yaml_text.parse(text, str(path))
+    if isinstance(parsed, Finding) or not isinstance(parsed.value, dict):
+        return RecipeReading(source, findings=[Finding("cannot be read", "start the run anew", file=str(path))])
+    reading = RecipeReading(source, findings=_override(parsed.value, overrides, source))
+    reading.findings += _take_out_unknown_keys(parsed.value, source)
+    reading.recipe, invalid = validate(Recipe, parsed.value, source.at)
+    reading.findings += invalid
+    return reading
+
+
 def read_recipe_text(text: str, file: str, overrides: Sequence[str] = ()) -> RecipeReading:
     """The same from a text, as an editor holds it."""
     parsed = yaml_text.parse(text, file)

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,12 @@ from grpoctl.paths import is_file, user_path
 
 # saves/qwen3-8b/lora/grpo is as deep as LLaMA-Factory's own recipes go.
 _MAX_DEPTH = 4
+
+_WRITTEN_BY_A_RUN = re.compile(
+    r"recipe\.(yaml|resolved\.json)|manifest\.json|events\.jsonl|train\.log|\.incoming|\.stop|checkpoint-[0-9]+"
+    r"|completions|eval|plots|tensorboard|.*\.safetensors(\.index\.json)?|(adapter_|generation_)?config\.json"
+    r"|tokenizer.*|chat_template\.jinja|special_tokens_map\.json|added_tokens\.json|vocab\.json|merges\.txt"
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,17 @@ class RunDirectory:
     def incoming(self) -> Path:
         """What is being written and not whole yet."""
         return self.path / ".incoming"
+
+    @property
+    def stop_request(self) -> Path:
+        """Holds the number of a signal that the processes of this run should stop for."""
+        return self.path / ".stop"
+
+    def clear(self) -> None:
+        """Delete what an earlier run wrote here, and nothing else that may stand beside it."""
+        for path in self.path.iterdir():
+            if _WRITTEN_BY_A_RUN.fullmatch(path.name):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -42,8 +42,12 @@ class Stream:
     def __init__(self, sinks: Iterable[Sink] = ()) -> None:
         self.sinks = list(sinks)
 
-    def tell(self, kind: str, **fields: Any) -> None:
-        event = {"event": kind, "time": round(time.time(), 3), **{name: _finite(value) for name, value in fields.items()}}
+    def tell(self, kind: str, /, **fields: Any) -> None:
+        event = {
+            "event": kind,
+            "time": round(time.time(), 3),
+            **{name: _finite(value) for name, value in fields.items()},
+        }
         for sink in list(self.sinks):
             try:
                 sink.hear(event)
@@ -105,7 +109,7 @@ def _parse(data: bytes) -> Iterator[Event]:
     for line in data.split(b"\n"):
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(event, dict) and isinstance(event.get("event"), str):
             yield event

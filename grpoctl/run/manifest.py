@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from grpoctl import __version__
-from grpoctl.engines.base import ENGINES, installed_version
 from grpoctl.machine import read_machine
+from grpoctl.packages import installed_version
 from grpoctl.run.directory import RunDirectory
 from grpoctl.run.files import write_json
 from grpoctl.run.process import start_time
@@ -32,6 +32,7 @@ class Manifest:
     command: list[str] = field(default_factory=lambda: ["grpoctl", *sys.argv[1:]])
     folder: str = field(default_factory=os.getcwd)
     host: str = field(default_factory=socket.gethostname)
+    resumed: list[str] = field(default_factory=list)
     process_id: int = field(default_factory=os.getpid)
     process_started: int | None = field(default_factory=lambda: start_time(os.getpid()))
     versions: dict[str, str | None] = field(default_factory=dict)
@@ -40,13 +41,15 @@ class Manifest:
     data: list[dict[str, Any]] = field(default_factory=list)
 
 
-def make_manifest(recipe_file: str, overrides: list[str], engine: str, data_files: Iterable[Path]) -> Manifest:
-    packages = {package: installed_version(package) for package in ENGINES[engine].packages}
+def make_manifest(
+    recipe_file: str, overrides: list[str], engine: str, packages: Iterable[str], data_files: Iterable[Path]
+) -> Manifest:
     return Manifest(
         recipe_file,
         overrides,
         engine,
-        versions={"grpoctl": __version__, "python": platform.python_version(), **packages},
+        versions={"grpoctl": __version__, "python": platform.python_version()}
+        | {package: installed_version(package) for package in packages},
         git=_git_revision(),
         data=[{"file": str(path), "sha256": sha256(path), "bytes": path.stat().st_size} for path in data_files],
     )

@@ -15,6 +15,22 @@ def start_time(pid: int) -> int | None:
     return None if len(fields) < 20 or fields[0] == "Z" else int(fields[19])
 
 
+def descendants(pid: int) -> list[int]:
+    """The processes that a process started, and those that they did."""
+    parents: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents.setdefault(int(fields[1]), []).append(int(folder.name))
+    found, left = [], [pid]
+    while left:
+        left += (children := parents.get(left.pop(), []))
+        found += children
+    return found
+
+
 def is_running(pid: int, started: int | None) -> bool:
     """Whether that very process is there. Where the system tells no start time, the number has to do."""
     if Path("/proc/self/stat").exists():

@@ -47,10 +47,11 @@ class RunView:
 def view_run(run: RunDirectory) -> RunView:
     """The state of a run from its events and its process."""
     manifest = read_manifest(run)
+    # Asked before the events are read: a run that ends in between has said so by then, and is not dead.
+    alive = is_running(int(manifest.get("process_id") or 0), manifest.get("process_started"))
     view = RunView(run.name, "queued", manifest=manifest)
     for event in lasting(read_events(run.events)[0]):
         _take_in(view, event)
-    alive = is_running(int(manifest.get("process_id") or 0), manifest.get("process_started"))
     if view.status in ("queued", "running") and not alive:
         view.status = "dead"
     return view

@@ -56,7 +56,7 @@ class DataKeys(Keys):
     """Taken for LLaMA-Factory's sake: data sets are read afresh each time."""
 
     preprocessing_num_workers: int | None = key(None, ge=1, le=1024)
-    """Processes that prepare the data."""
+    """Taken for LLaMA-Factory's sake: data sets are read in one process."""
 
     dataloader_num_workers: int = key(0, ge=0, le=1024)
     """Processes that load batches while training."""

@@ -21,6 +21,10 @@ class DeviceKeys(Keys):
     nproc_per_node: int = key(1, ge=1, le=1024)
     """Processes of the TRL engine, one a GPU; more than one starts torchrun."""
 
+    num_threads: int | None = key(None, ge=1, le=1024)
+    """CPU threads of each process. Left out: OMP_NUM_THREADS, else as many as a short trial finds fastest; the resolved
+    recipe holds the number, and a resumed run keeps it."""
+
     deepspeed: Word | None = key(None)
     """DeepSpeed for the TRL engine: z0, z2, z3, z3-offload, or the path of a configuration file."""
 

@@ -78,6 +78,7 @@ def a_maxtext_checkpoint_needs_names(recipe: Recipe) -> Iterator[Clash]:
 _ONLY = {
     "trl": (
         "nproc_per_node",
+        "num_threads",
         "deepspeed",
         "ddp_timeout",
         "flash_attn",

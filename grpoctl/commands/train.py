@@ -1,0 +1,104 @@
+"""Train a model with GRPO, from a recipe.
+
+  grpoctl train recipes/quickstart.yaml
+  grpoctl train my.yaml learning_rate=1e-5 num_generations=16
+  grpoctl train --resume                    go on with the latest run
+  grpoctl train --resume NAME max_steps=200
+
+Ctrl-C stops behind the current step, with a checkpoint to go on from; a second one ends at once.
+Exit code 0 finished, 1 failed, 2 the recipe is wrong, 130 or 143 stopped."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grpoctl.errors import Finding, InputError
+
+if TYPE_CHECKING:
+    from grpoctl.training import Plan
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a recipe file, or the name of a built-in recipe")
+    parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help="keys to change")
+    parser.add_argument("--dry-run", action="store_true", help="stop after the checks")
+    parser.add_argument(
+        "--resume", nargs="?", const="latest", metavar="RUN", help="go on with a run (default: the latest)"
+    )
+    parser.add_argument("--worker", metavar="FOLDER", help=argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace) -> int:
+    from grpoctl import training
+
+    if args.worker:
+        from grpoctl.run.directory import RunDirectory
+
+        training.work(RunDirectory(Path(args.worker)))
+        return 0
+    plan = _plan(args)
+    screen = sys.stderr if args.json else sys.stdout
+    _say(plan, screen)
+    engine = training.refuse_what_cannot_train(plan)
+    if args.dry_run:
+        if args.json:
+            print(json.dumps({"ok": True, "dry_run": True, "recipe": plan.recipe.model_dump(mode="json")}))
+        return 0
+    directory, outcome = training.carry_out(plan, engine, screen)
+    _summarise(directory, args.json)
+    return 0 if outcome.stopped_by is None else 128 + outcome.stopped_by
+
+
+def _plan(args: argparse.Namespace) -> "Plan":
+    """What is to be trained: `--resume` may stand before or behind what it goes on with."""
+    from grpoctl import training
+    from grpoctl.model_download import fetch_models
+    from grpoctl.recipe.load import read_recipe
+
+    words = [word for word in (args.recipe, *args.overrides) if word]
+    overrides = [word for word in words if "=" in word]
+    names = [word for word in words if "=" not in word]
+    if args.resume is not None:
+        if names:
+            raise InputError(
+                Finding(
+                    "takes a run and key=value", f"use grpoctl train --resume RUN, without {names[0]}", file="--resume"
+                )
+            )
+        return training.plan_resume(args.resume, overrides)
+    if len(names) != 1:
+        raise InputError(Finding("takes one recipe", "see grpoctl train --help", file="grpoctl train"))
+    reading = read_recipe(names[0], overrides)
+    if reading.recipe is not None and not reading.errors and not args.dry_run:
+        fetch_models(reading.recipe)
+    return training.plan_new(names[0], overrides)
+
+
+def _say(plan: "Plan", screen: Any) -> None:
+    from grpoctl.errors import RecipeError
+    from grpoctl.preflight.words import print_facts, tell_findings
+
+    if plan.found.errors:
+        tell_findings(plan.found.warnings)
+        raise RecipeError(plan.found.errors)
+    tell_findings(plan.found.findings)
+    print_facts(plan.found, screen)
+    screen.flush()
+
+
+def _summarise(directory: Any, as_json: bool) -> None:
+    from grpoctl.run.view import view_run
+
+    view = view_run(directory)
+    if as_json:
+        print(json.dumps(view.as_json()))
+        return
+    evals = [event for event in view.evals if event.get("mode") == "greedy"]
+    if len(evals) > 1:
+        first, last = evals[0], evals[-1]
+        after = f"{last['accuracy']:.3f} after {last['step']} steps"
+        print(f"{last['dataset']}: {first['accuracy']:.3f} right before, {after}")
+    how = {"stopped": f"go on: grpoctl train --resume {view.name}"}.get(view.status, f"look: grpoctl show {view.name}")
+    print(f"{view.status} at step {view.step} of {view.max_steps}; {how}")
