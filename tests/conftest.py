@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support import LAPTOP, ROWS
 
+from grpoctl import cli
 from grpoctl.machine import Machine
 from grpoctl.preflight import Preflight, check
 from grpoctl.recipe.load import read_recipe
@@ -47,5 +48,24 @@ def checked(recipe_file: Callable[..., Path], tmp_path: Path) -> Callable[..., P
         (tmp_path / "mine.json").write_text(json.dumps(rows), encoding="utf-8")
         always = ("dataset=mine", f"dataset_dir={tmp_path}")
         return check(read_recipe(str(recipe_file(extra)), (*always, *overrides)), machine)
+
+    return run
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The runs folder of a test."""
+    monkeypatch.setenv("GRPOCTL_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def grpoctl(runs: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command line and returns its exit code, what it printed, and what it said on standard error."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        code = cli.main(words)
+        said = capsys.readouterr()
+        return code, said.out, said.err
 
     return run

@@ -64,9 +64,8 @@ def _head(view: "RunView") -> list[str]:
     lines = [f"{printable(view.name)}: {view.status}, step {view.step} of {view.max_steps or '?'}"]
     if manifest:
         recipe = " ".join([str(manifest.get("recipe_file")), *map(str, manifest.get("overrides") or [])])
-        lines.append(
-            f"  started {str(manifest.get('started'))[:16].replace('T', ' ')}, engine {manifest.get('engine')}, {printable(recipe)}"
-        )
+        started = str(manifest.get("started"))[:16].replace("T", " ")
+        lines.append(f"  started {started}, engine {manifest.get('engine')}, {printable(recipe)}")
     if view.error:
         lines.append(f"  error: {printable(view.error)}")
     if view.status == "dead":

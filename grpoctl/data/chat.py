@@ -84,6 +84,14 @@ class ChatTokenizer:
             raise _fault(error, "does not encode a prompt", "change it", f"{self.folder} tokenizer.json") from None
         return counts
 
+    @property
+    def end_token(self) -> str | None:
+        return self._special_tokens().get("eos_token")
+
+    @property
+    def pad_token(self) -> str | None:
+        return self._special_tokens().get("pad_token")
+
     def _read_template(self) -> str | None:
         file = self.folder / "chat_template.jinja"
         if is_file(file):

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from grpoctl.engines.base import ENGINES
+from grpoctl.engines.base import ENGINES, load_engine
 from grpoctl.machine import Machine
 from grpoctl.model_files import is_remote
 from grpoctl.packages import missing_packages
@@ -57,6 +57,9 @@ def check_engine(recipe: Recipe, machine: Machine, tell: Teller) -> None:
         extra = "mnist" if recipe.engine == "mlp" else recipe.engine
         lacks = f"is {recipe.engine}, and this Python lacks {', '.join(missing)}"
         tell.warn("engine", lacks, f"install them: pip install 'grpoctl[{extra}]'")
+    engine = load_engine(recipe.engine)
+    for refused in engine.unsupported(recipe) if engine is not None else ():
+        tell.error(refused.key, refused.problem, refused.fix)
     for key, package in _packages_asked_for(recipe):
         if missing_packages((package,)):
             tell.warn(key, f"needs {package}, which is not installed here", f"install it: pip install {package}")

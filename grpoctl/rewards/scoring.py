@@ -2,15 +2,18 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from grpoctl.errors import GrpoctlError
+from grpoctl.errors import GrpoctlError, printable
 from grpoctl.rewards.registry import ReadyReward, Score
 
 _log = logging.getLogger(__name__)
 NAN = math.nan
+
+# A score, and what went wrong in its place.
+Checked = tuple[Score, str | None]
 
 
 class BrokenReward(GrpoctlError):
@@ -82,42 +85,53 @@ def _scores(
         given = ready.score(completions, columns)
     except Exception:  # a reward may be anyone's code; one bad completion must not take the others with it
         return _one_by_one(ready, completions, columns)
-    if len(given) != len(completions):
+    try:
+        count = len(given)
+    except TypeError:
+        what = "None" if given is None else f"a {type(given).__name__}"
         raise BrokenReward(
-            f"reward {ready.reward.name}: returned {len(given)} scores for {len(completions)} completions; "
+            f"reward {ready.reward.name}: returned {what} in place of a list of scores; "
+            "return one for each completion, None where it does not apply."
+        ) from None
+    if count != len(completions):
+        raise BrokenReward(
+            f"reward {ready.reward.name}: returned {count} scores for {len(completions)} completions; "
             "return one for each, None where it does not apply."
         )
-    return _checked(given)
+    return _collected(_checked(score) for score in given)
 
 
 def _one_by_one(
     ready: ReadyReward, completions: Sequence[str], columns: Mapping[str, Sequence[Any]]
 ) -> tuple[list[Score], dict[int, str]]:
-    scores: list[Score] = []
-    faults: dict[int, str] = {}
-    for row, completion in enumerate(completions):
-        alone = {name: [values[row]] for name, values in columns.items()}
+    def alone(row: int) -> Checked:
         try:
-            given, fault = _checked(ready.score([completion], alone))
-            scores.append(given[0] if len(given) == 1 else None)
-            if fault:
-                faults[row] = fault[0]
+            (score,) = ready.score([completions[row]], {name: [values[row]] for name, values in columns.items()})
+            return _checked(score)
         except Exception as error:
-            scores.append(None)
-            faults[row] = f"{type(error).__name__}: {error}".partition("\n")[0][:120]
-    return scores, faults
+            return None, printable(f"{type(error).__name__}: {error}".partition("\n")[0][:120])
+
+    return _collected(alone(row) for row in range(len(completions)))
 
 
-def _checked(given: Sequence[Any]) -> tuple[list[Score], dict[int, str]]:
-    scores: list[Score] = []
-    faults: dict[int, str] = {}
-    for row, score in enumerate(given):
-        try:
-            value = None if score is None else float(score) if not isinstance(score, str) else NAN
-        except (TypeError, ValueError):
-            value = NAN
-        if value is not None and not math.isfinite(value):
-            faults[row] = f"returned {score!r:.40}, which is no finite number"
-            value = None
-        scores.append(value)
-    return scores, faults
+def _collected(checked: Iterable[Checked]) -> tuple[list[Score], dict[int, str]]:
+    rows = list(checked)
+    return [score for score, _ in rows], {row: fault for row, (_, fault) in enumerate(rows) if fault is not None}
+
+
+def _checked(score: Any) -> Checked:
+    """A score as a number, or what is wrong with it."""
+    if score is None:
+        return None, None
+    try:
+        value = NAN if isinstance(score, str | bytes) else float(score)
+    except Exception:  # too large, too deep, or an object that refuses in its own way
+        value = NAN
+    return (value, None) if math.isfinite(value) else (None, f"returned {_shown(score)}, which is no finite number")
+
+
+def _shown(score: Any) -> str:
+    try:
+        return printable(repr(score)[:40])
+    except Exception:  # nested too deep, say
+        return f"a {type(score).__name__}"

@@ -81,7 +81,7 @@ def steps_of(run: RunDirectory) -> list[int]:
 
 def newest_whole(run: RunDirectory) -> tuple[Path | None, list[str]]:
     """The newest checkpoint that is whole, and what was wrong with each newer one."""
-    faults = []
+    faults: list[str] = []
     for step in reversed(steps_of(run)):
         fault = fault_of(run.checkpoint(step))
         if fault is None:

@@ -150,8 +150,8 @@ def _panel(title: str, unit: str, x: Values) -> "tuple[Figure, Axes]":
 def _curve(axes: "Axes", x: Values, y: Values, colour: str, width: float = 2.0) -> "Line2D":
     # Not clipped: a share of 0 or 1 lies on the panel's edge.
     if (window := _window(len(x))) == 1:
-        marks = {"marker": "o", "markersize": 2.5 * width}
-        return axes.plot(x, y, color=colour, linewidth=width, clip_on=False, **marks)[0]
+        marker_size = 2.5 * width
+        return axes.plot(x, y, "-o", color=colour, linewidth=width, markersize=marker_size, clip_on=False)[0]
     size = 7 if len(x) < _FINE_FROM else 4
     axes.plot(x, y, ".", color=colour, alpha=0.25, markersize=size, markeredgewidth=0, clip_on=False)
     return axes.plot(x, _smooth(y, window), color=colour, linewidth=width, clip_on=False)[0]

@@ -33,9 +33,11 @@ class StopRequest:
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
-            self._at_once()
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
+            try:
+                self._at_once()
+            finally:  # whatever came of that
+                signal.signal(number, signal.SIG_DFL)
+                signal.raise_signal(number)
         self.signal = number
         again = "Ctrl-C again" if number == signal.SIGINT else "a second signal"
         _log.info("Stopping behind this step, with a checkpoint; %s ends at once.", again)

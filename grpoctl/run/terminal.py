@@ -3,8 +3,10 @@
 import logging
 import shutil
 import sys
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from statistics import median
 from typing import Any, TextIO
 
 from grpoctl.run import events as ev
@@ -36,7 +38,7 @@ class Narrator:
         """Nothing is kept open."""
 
     def _step(self, event: Event) -> str:
-        left_s = self._pace.left_s(event["step"], event["max_steps"], event["time"])
+        left_s = self._pace.left_s(event["max_steps"] - event["step"], event.get("step_time_s"))
         parts = [
             f"step {event['step']}/{event['max_steps']}",
             f"reward {_number(event.get('reward'), '.3f')}",
@@ -52,12 +54,12 @@ class _Pace:
     """How long the rest takes, from the pace of the last steps."""
 
     def __init__(self) -> None:
-        self._seen: list[tuple[int, float]] = []
+        self._step_times_s: deque[float] = deque(maxlen=20)
 
-    def left_s(self, step: int, max_steps: int, now: float) -> float | None:
-        self._seen = [*self._seen[-20:], (step, now)]
-        (first, then), steps_left = self._seen[0], max_steps - step
-        return steps_left * (now - then) / (step - first) if step > first else None
+    def left_s(self, steps_left: int, step_time_s: float | None) -> float | None:
+        if step_time_s is not None:
+            self._step_times_s.append(step_time_s)
+        return steps_left * median(self._step_times_s) if self._step_times_s else None
 
 
 def eval_in_words(event: dict[str, Any]) -> str:
@@ -97,12 +99,15 @@ class Screen(logging.Handler):
                 self._draw(self._bar)
             self._stream.flush()
         except (OSError, ValueError):  # a terminal that is gone must not end a training
-            self._stream = sys.__stderr__ or self._stream
+            self._stream, self._live = sys.__stderr__ or self._stream, False
+        except RuntimeError:  # a signal came within a write, and Python takes none within it; train.log has the line
+            pass
 
     def finish(self) -> None:
         """Leave the bar behind."""
         if self._live and self._bar:
-            self._stream.write("\n")
+            with suppress(OSError, ValueError):
+                self._stream.write("\n")
             self._bar = ""
 
     def _draw(self, bar: str) -> None:
@@ -145,7 +150,8 @@ def narrating(run: RunDirectory, stream: TextIO | None) -> Iterator[None]:
             screen.finish()
         for handler in handlers:
             root.removeHandler(handler)
-            handler.close()
+            with suppress(OSError):  # a full disk
+                handler.close()
         root.setLevel(level)
         for name, before in quiet.items():
             logging.getLogger(name).setLevel(before)

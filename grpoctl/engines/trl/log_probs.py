@@ -30,21 +30,18 @@ def completion_log_probs(
     """
     # The last prompt token is what the first completion token follows from, so it goes with the completion.
     heads, shared = prompt_ids[:, :-1], prompt_mask[:, :-1]
-    # A prompt is told apart by its tokens and its padding: a pad token may stand in a prompt too.
-    first, group = _different(torch.cat([heads, shared], dim=1))
-    heads, shared = heads[first], shared[first]
     cache = DynamicCache(config=core.config.get_text_config())
-    backbone = getattr(core, core.base_model_prefix)
     if heads.shape[1]:
-        backbone(
-            input_ids=heads,
-            attention_mask=shared,
-            position_ids=(shared.cumsum(1) - 1).clamp(min=0),
+        # A prompt is told apart by its tokens and its padding: a pad token may stand in a prompt too.
+        first, group = _different(torch.cat([heads, shared], dim=1))
+        getattr(core, core.base_model_prefix)(
+            input_ids=heads[first],
+            attention_mask=shared[first],
+            position_ids=(shared[first].cumsum(1) - 1).clamp(min=0),
             past_key_values=cache,
             use_cache=True,
         )
-        if len(first) < len(group):
-            cache.batch_select_indices(group)
+        cache.batch_select_indices(group)
     ids = torch.cat([prompt_ids[:, -1:], completion_ids], dim=1)
     own_mask = torch.cat([prompt_mask[:, -1:], completion_mask], dim=1)
     start = prompt_mask.sum(1, keepdim=True) - 1

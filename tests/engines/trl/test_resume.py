@@ -1,0 +1,160 @@
+"""A run that was killed and resumed is the run that was never stopped, bit for bit."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+trl = pytest.importorskip("trl")
+
+from support import SMALL
+
+from grpoctl.engines.trl.trainer import GroupTrainer
+from grpoctl.run import events as ev
+from grpoctl.run.directory import RunDirectory
+from grpoctl.run.events import read_events
+
+Train = Callable[..., RunDirectory]
+
+
+def weights(run: RunDirectory) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    (file,) = run.path.glob("*.safetensors")
+    loaded: dict[str, Any] = load_file(file)
+    return loaded
+
+
+def same(one: RunDirectory, other: RunDirectory) -> bool:
+    ours, theirs = weights(one), weights(other)
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def resumed_from(run: RunDirectory) -> list[int]:
+    return [event["step"] for event in read_events(run.events)[0] if event["event"] == ev.RUN_RESUMED]
+
+
+class Killed(BaseException):
+    """Stands for the end of a process: nothing catches it, and nothing is told."""
+
+
+@pytest.mark.parametrize(
+    ("overrides", "micro_step", "checkpoint"),
+    [
+        ((), 1, 0),  # before the first checkpoint: the run starts again
+        ((), 4, 3),  # one epoch has four steps
+        ((), 7, 6),  # in the second epoch
+        (("num_iterations=2",), 4, 3),  # step 4 uses the completions of step 3 again
+        (("num_iterations=3", "gradient_accumulation_steps=2"), 15, 6),  # in the middle of a step, too
+        (("lora_dropout=0.1",), 7, 6),
+        (("finetuning_type=full", "learning_rate=2e-4"), 7, 6),
+        (("pref_beta=0.04",), 7, 6),
+        (("logging_steps=5",), 7, 6),
+    ],
+)
+def test_a_killed_run_ends_in_the_same_weights(
+    overrides: tuple[str, ...],
+    micro_step: int,
+    checkpoint: int,
+    train: Train,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    straight = train(*overrides, name="straight")
+    step = GroupTrainer.training_step
+
+    def dying(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self._step == micro_step:
+            raise Killed
+        return step(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GroupTrainer, "training_step", dying)
+        with pytest.raises(Killed):
+            train(*overrides, name="killed")
+    killed = RunDirectory(straight.path.parent / "killed")
+    torch.manual_seed(999)  # a new process has other random numbers
+    train(resume=killed)
+    assert resumed_from(killed) == [checkpoint]
+    assert same(straight, killed)
+
+
+def test_training_moves_the_weights_that_are_compared(train: Train) -> None:
+    assert not same(
+        train(
+            name="short",
+        ),
+        train("max_steps=7", name="shorter"),
+    )
+
+
+def test_a_damaged_checkpoint_is_passed_over(train: Train, caplog: pytest.LogCaptureFixture) -> None:
+    straight = train(name="straight")
+    run = train(name="run")
+    adapter = run.checkpoint(8) / "adapter_model.safetensors"
+    data = bytearray(adapter.read_bytes())
+    data[len(data) // 2] ^= 1
+    adapter.write_bytes(data)
+    with caplog.at_level("WARNING"):
+        train(resume=run)
+    assert "checkpoint-8 has a damaged adapter_model.safetensors; it is passed over" in caplog.text
+    assert resumed_from(run) == [6]
+    assert same(straight, run)
+
+
+def test_a_run_can_be_made_longer(train: Train) -> None:
+    long = train("max_steps=10", "lr_scheduler_type=constant", name="long")
+    short = train("max_steps=6", "lr_scheduler_type=constant", name="short")
+    train("max_steps=10", resume=short)
+    assert resumed_from(short) == [6]
+    assert same(long, short)
+
+
+def test_a_run_whose_steps_are_done_gets_its_model_back(train: Train) -> None:
+    run = train()
+    before = weights(run)
+    for file in run.path.glob("*.safetensors"):
+        file.unlink()
+    train(resume=run)
+    assert all(torch.equal(before[name], weight) for name, weight in weights(run).items())
+
+
+@contextmanager
+def started(folder: Path, *overrides: str) -> Iterator[subprocess.Popen[str]]:
+    words = ["train", "quickstart", *SMALL, f"output_dir={folder}", *overrides]
+    command = [sys.executable, "-m", "grpoctl", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        yield process
+
+
+def wait_for(folder: Path, kind: str, process: subprocess.Popen[str]) -> None:
+    """Until an event of that kind is there."""
+    latest = time.monotonic() + 120
+    while not any(event["event"] == kind for event in read_events(folder / "events.jsonl")[0]):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < latest
+        time.sleep(0.02)
+
+
+def test_kill_9_and_sigterm_lose_nothing_of_a_real_process(tmp_path: Path, train: Train) -> None:
+    with started(tmp_path / "killed", "save_steps=1") as process:
+        wait_for(tmp_path / "killed", ev.CHECKPOINT, process)
+        process.kill()
+    with started(tmp_path / "asked", "save_steps=1000") as process:
+        wait_for(tmp_path / "asked", ev.STEP, process)
+        process.terminate()
+        said = process.communicate(timeout=120)[0]
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "stopped at step" in said and "go on: grpoctl train --resume" in said
+    straight = train("save_steps=1", name="straight")
+    for name in ("killed", "asked"):
+        run = RunDirectory(tmp_path / name)
+        train(resume=run)
+        assert len(resumed_from(run)) == 1 and resumed_from(run)[0] > 0
+        assert same(straight, run), name

@@ -1,0 +1,245 @@
+"""What a batch earns, and that a reward's failures are counted and never look like bad answers."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grpoctl.rewards.registry import ReadyReward, Reward
+from grpoctl.rewards.scoring import BrokenReward, Scorer, Scores
+
+
+def ready(function: Callable[..., Any], *columns: str, weight: float = 1.0) -> ReadyReward:
+    """A reward around a function of these columns, which no registry knows."""
+    return ReadyReward(Reward(function.__name__, function, None, columns, {}), weight, {})
+
+
+def returning(scores: Any, weight: float = 1.0) -> ReadyReward:
+    """A reward that returns just this, whatever it is asked."""
+
+    def given(completions: list[str]) -> Any:
+        return scores
+
+    return ready(given, weight=weight)
+
+
+def scored(*rewards: ReadyReward, completions: str = "abc") -> Scores:
+    """The scores of completions of one letter each."""
+    return Scorer(rewards).score(list(completions), {})
+
+
+def broken_by(*rewards: ReadyReward) -> str:
+    with pytest.raises(BrokenReward) as caught:
+        scored(*rewards)
+    return str(caught.value)
+
+
+def told(values: list[float]) -> list[float | None]:
+    """NaN equals nothing, so None stands for it."""
+    return [None if math.isnan(value) else value for value in values]
+
+
+# --- sums
+
+
+def test_the_total_is_the_weighted_sum() -> None:
+    found = scored(returning([1, 0, 1]), returning([0.5, 1, 0], weight=2), returning([1, 1, 0], weight=-0.25))
+    # 1 + 1 - 0.25, 0 + 2 - 0.25 and 1 + 0 - 0.
+    assert found.totals == [1.75, 1.75, 1.0]
+    assert found.failures == {}
+
+
+def test_the_scores_of_each_reward_stay_unweighted() -> None:
+    assert scored(returning([1, 0, 0.5], weight=3)).by_reward == {"given": [1.0, 0.0, 0.5]}
+
+
+def test_a_reward_that_does_not_apply_has_no_part_in_the_sum() -> None:
+    found = scored(returning([None, 1, None]), returning([0.5, None, None]))
+    assert told(found.totals) == [0.5, 1.0, None]
+    assert found.by_reward["given"] == [None, 1.0, None]
+    assert found.failures == {}
+
+
+def test_a_reward_that_applies_to_nothing_is_not_broken() -> None:
+    assert told(scored(returning([None] * 3)).totals) == [None] * 3
+
+
+def test_each_reward_sees_the_columns_it_names() -> None:
+    def longer(completions: list[str], length: list[int]) -> list[float]:
+        return [float(len(text) > count) for text, count in zip(completions, length, strict=True)]
+
+    found = Scorer([ready(longer, "length")]).score(["ab", "ab"], {"length": [1, 2], "other": ["x", "y"]})
+    assert found.totals == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("scores", [np.array([1.0, 0.0, 0.5]), [np.float32(1), np.int64(0), np.float64(0.5)]])
+def test_numbers_of_numpy_are_numbers(scores: Any) -> None:
+    found = scored(returning(scores))
+    assert found.totals == [1.0, 0.0, 0.5]
+    assert {type(score) for score in found.by_reward["given"]} == {float}
+
+
+def test_true_is_one_and_false_is_nothing() -> None:
+    assert scored(returning((True, False, np.True_))).totals == [1.0, 0.0, 1.0]
+
+
+def test_the_same_reward_twice_gets_two_names() -> None:
+    scorer = Scorer([returning([1, 1, 1]), returning([0, 1, 0], weight=2), returning([1, 0, 0], weight=4)])
+    assert list(scorer.rewards) == ["given", "given_2", "given_3"]
+    assert scorer.score(["a", "b", "c"], {}).totals == [5.0, 3.0, 1.0]
+
+
+# --- failures of single completions
+
+
+def test_a_reward_that_raises_fails_on_that_completion_alone() -> None:
+    def picky(completions: list[str], answer: list[str]) -> list[float]:
+        return [{"a": 1.0, "c": 0.5}[text] + len(gold) for text, gold in zip(completions, answer, strict=True)]
+
+    found = Scorer([ready(picky, "answer"), returning([1, 1, 1])]).score(list("abc"), {"answer": ["", "x", "yy"]})
+    assert found.by_reward["picky"] == [1.0, None, 2.5]
+    # The other reward would have paid 1 for it, which a broken verifier must not turn into a bad answer.
+    assert told(found.totals) == [2.0, None, 3.5]
+    assert found.failures == {"picky": 1}
+
+
+def test_failures_are_counted_for_each_reward() -> None:
+    found = scored(returning([math.nan, 1, 1]), returning([math.nan, math.nan, 1]), returning([1, 1, 1]))
+    assert found.failures == {"given": 1, "given_2": 2}
+    assert told(found.totals) == [None, None, 3.0]
+
+
+def nested(depth: int) -> list[Any]:
+    inner: list[Any] = []
+    for _ in range(depth):
+        inner = [inner]
+    return inner
+
+
+class Refuses:
+    """An object that can be neither a number nor be shown."""
+
+    def __float__(self) -> float:
+        raise RuntimeError("no")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    ("score", "shown"),
+    [
+        (math.nan, "nan"),
+        (math.inf, "inf"),
+        (np.float64("-inf"), "np.float64(-inf)"),
+        ("1", "'1'"),
+        (b"1", "b'1'"),
+        ([1.0], "[1.0]"),
+        ({}, "{}"),
+        (1j, "1j"),
+        (10**400, "1" + "0" * 39),  # cut behind 40 characters, and too large for a float
+        (nested(100_000), "a list"),  # too deep for Python to show it
+        (Refuses(), "a Refuses"),
+        (np.zeros((2, 2)), r"array([[0., 0.],\n       [0., 0.]])"),
+    ],
+)
+def test_what_is_no_finite_number_is_a_failure(score: Any, shown: str, caplog: pytest.LogCaptureFixture) -> None:
+    found = scored(returning([0.5, score, 1]))
+    assert found.by_reward["given"] == [0.5, None, 1.0]
+    assert told(found.totals) == [0.5, None, 1.0]
+    assert found.failures == {"given": 1}
+    assert caplog.messages == [
+        f"reward given: fails on 1 of 3 completions (returned {shown}, which is no finite number); "
+        "they are left out of the step."
+    ]
+
+
+def raising_unless_alone(returned: dict[str, Any]) -> ReadyReward:
+    """Raises on several completions together, and returns what is given for a single one."""
+
+    def moody(completions: list[str]) -> Any:
+        (only,) = completions
+        return returned[only]
+
+    return ready(moody)
+
+
+@pytest.mark.parametrize("wrong", [[1.0, 1.0], [1.0, math.nan], [], None, 1.0, [math.nan]])
+def test_an_answer_that_is_no_single_score_fails_on_that_completion_alone(wrong: Any) -> None:
+    found = scored(raising_unless_alone({"a": [1.0], "b": wrong, "c": [None]}))
+    assert found.by_reward["moody"] == [1.0, None, None]
+    assert told(found.totals) == [1.0, None, None]
+    assert found.failures == {"moody": 1}
+
+
+def test_the_log_has_the_first_failure_of_each_reward_once(caplog: pytest.LogCaptureFixture) -> None:
+    scorer = Scorer([returning([math.nan, 1, 1]), returning([1, "x", "y"])])
+    for _ in range(3):
+        scorer.score(list("abc"), {})
+    assert caplog.messages == [
+        "reward given: fails on 1 of 3 completions (returned nan, which is no finite number); "
+        "they are left out of the step.",
+        "reward given_2: fails on 2 of 3 completions (returned 'x', which is no finite number); "
+        "they are left out of the step.",
+    ]
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+
+
+# --- rewards that give nothing to train on
+
+
+def test_failing_on_all_completions_ends_the_run_with_the_first_reason_in_one_line() -> None:
+    def verifier(completions: list[str]) -> list[float]:
+        raise ValueError(f"no parser for {completions[0]}\x1b[31m\nTraceback: …\n" + "x" * 500)
+
+    assert broken_by(ready(verifier)) == (
+        r"reward verifier: fails on all 3 completions (ValueError: no parser for a\x1b[31m); mend it or take it out."
+    )
+
+
+def test_a_long_reason_is_cut() -> None:
+    def verifier(completions: list[str]) -> list[float]:
+        raise ValueError("x" * 500)
+
+    # 120 characters, 12 of which are `ValueError: `.
+    assert f"(ValueError: {'x' * 108})" in broken_by(ready(verifier))
+
+
+def test_scores_that_are_all_nan_end_the_run() -> None:
+    assert broken_by(returning([math.nan] * 3)) == (
+        "reward given: fails on all 3 completions (returned nan, which is no finite number); mend it or take it out."
+    )
+
+
+@pytest.mark.parametrize("scores", [[], [1.0], [1.0] * 4, np.ones(2)])
+def test_too_few_or_too_many_scores_are_told_with_both_counts(scores: Any) -> None:
+    assert broken_by(returning(scores)) == (
+        f"reward given: returned {len(scores)} scores for 3 completions; "
+        "return one for each, None where it does not apply."
+    )
+
+
+@pytest.mark.parametrize(
+    ("returned", "what"),
+    [
+        (None, "None"),
+        (1.0, "a float"),
+        (iter([1.0, 1.0, 1.0]), "a list_iterator"),
+        (np.array(1.0), "a ndarray"),  # which has a length until it is asked for it
+    ],
+)
+def test_a_reward_that_returns_no_list_is_told_so(returned: Any, what: str) -> None:
+    assert broken_by(returning(returned)) == (
+        f"reward given: returned {what} in place of a list of scores; "
+        "return one for each completion, None where it does not apply."
+    )
+
+
+def test_a_reward_that_yields_its_scores_is_told_to_return_them() -> None:
+    def yields(completions: list[str]) -> Iterator[float]:
+        for _ in completions:
+            yield 1.0
+
+    assert broken_by(ready(yields)).startswith("reward yields: returned a generator in place of a list of scores;")
