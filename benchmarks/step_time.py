@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import plain_trl
 import torch
@@ -35,7 +36,7 @@ from grpoctl.run.stop import StopRequest
 STEPS = 4  # the first of each round is not counted
 
 
-class Clock(TrainerCallback):
+class Clock(TrainerCallback):  # type: ignore[misc]
     """The seconds of each step."""
 
     def __init__(self) -> None:
@@ -56,6 +57,8 @@ class Recording:
         self.end_ids: torch.Tensor = torch.tensor([])
         self.step = -1
         self.column = 0
+        # Which completion each row of the batch is, and which of these go on: rows that are done leave the batch.
+        self._rows = self._going = torch.tensor([])
 
     @contextmanager
     def taking(self) -> Iterator[None]:
@@ -70,11 +73,8 @@ class Recording:
             self.end_ids = torch.tensor(how.end_ids)
             return drawn
 
-        rollout._draw = recorded
-        try:
+        with patch.object(rollout, "_draw", recorded):
             yield
-        finally:
-            rollout._draw = real
 
     @contextmanager
     def replayed(self) -> Iterator[None]:
@@ -87,7 +87,7 @@ class Recording:
 
         def from_choose(logits: Any, how: Any, generator: Any) -> Any:
             choose(logits, how, generator)
-            if len(logits) < len(self._rows):  # rows that were done have left the batch
+            if len(logits) < len(self._rows):
                 self._rows = self._rows[self._going]
                 self._going = torch.ones(len(self._rows), dtype=torch.bool)
             tokens = self._table()[self._rows, self.column]
@@ -100,17 +100,18 @@ class Recording:
             self._going = torch.ones(len(prompts), dtype=torch.bool)
             return draw(core, prompts, *rest)
 
-        torch.multinomial, rollout._choose, rollout._draw = from_multinomial, from_choose, from_draw
-        try:
+        with (
+            patch.object(torch, "multinomial", from_multinomial),
+            patch.object(rollout, "_choose", from_choose),
+            patch.object(rollout, "_draw", from_draw),
+        ):
             yield
-        finally:
-            torch.multinomial, rollout._choose, rollout._draw = multinomial, choose, draw
 
     def _table(self) -> torch.Tensor:
         return self.tables[self.step]
 
 
-class Turn(TrainerCallback):
+class Turn(TrainerCallback):  # type: ignore[misc]
     """Moves the recording to the table of the step that begins."""
 
     def __init__(self, recording: Recording) -> None:

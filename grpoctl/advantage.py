@@ -73,4 +73,5 @@ def _deviation(values_P_G: Floats) -> Floats:
     """The standard deviation with n - 1; 0 where fewer than two are scored."""
     scored = ~np.isnan(values_P_G)
     squares_P_G = np.where(scored, (values_P_G - _mean(values_P_G)[:, None]) ** 2, 0.0)
-    return np.sqrt(squares_P_G.sum(axis=1) / np.maximum(scored.sum(axis=1) - 1, 1))
+    deviation_P: Floats = np.sqrt(squares_P_G.sum(axis=1) / np.maximum(scored.sum(axis=1) - 1, 1))
+    return deviation_P

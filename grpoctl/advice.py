@@ -1,10 +1,9 @@
 """What is going wrong in a run, and what would help? Read from its events alone, said once each."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from statistics import fmean
-from typing import Any
 
 from grpoctl.advantage import expected_flat_share
 from grpoctl.recipe.schema import Recipe
@@ -58,8 +57,10 @@ def _check(function: Check) -> Check:
 class Advisor:
     """Listens to a run and adds advice to its stream."""
 
-    def __init__(self, recipe: Recipe, stream: Stream) -> None:
-        self._history, self._stream = History(recipe), stream
+    def __init__(self, recipe: Recipe, stream: Stream, earlier: Sequence[Event] = ()) -> None:
+        """`earlier` holds the events of a run that is gone on with."""
+        steps = [event for event in earlier if event["event"] == ev.STEP]
+        self._history, self._stream = History(recipe, steps), stream
         self._said: dict[str, int] = {}
 
     def hear(self, event: Event) -> None:
@@ -170,14 +171,3 @@ def _form_without_answers(history: History) -> Iterator[Advice]:
             f"while the reward is {now:.2f}. Lower learning_rate, give format less weight, and go on from an earlier "
             "checkpoint.",
         )
-
-
-def advantage_std_in_words(value: Any) -> str:
-    """The documents' thresholds beside what they do not say."""
-    if not isinstance(value, int | float):
-        return "advantage std unknown"
-    verdict = "over 1.0: raise G" if value > 1 else "under 0.5: G may shrink" if value < 0.5 else "between 0.5 and 1.0"
-    return (
-        f"advantage std {value:.2f} (the document reads it as {verdict}; it follows the reward's scale, not G: "
-        "0/1 rewards give about 0.5 at any G)"
-    )

@@ -1,9 +1,9 @@
 """Which packages does this Python have? Found without importing any of them."""
 
-from importlib import metadata
-
 
 def installed_version(package: str) -> str | None:
+    from importlib import metadata  # a third of what `grpoctl --help` would take
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -29,7 +29,7 @@ from grpoctl.rewards.scoring import Scorer
 from grpoctl.run import checkpoints
 from grpoctl.run import events as ev
 from grpoctl.run.directory import RunDirectory, find_run, new_run_directory
-from grpoctl.run.events import EventFile, Stream
+from grpoctl.run.events import EventFile, Stream, lasting, read_events
 from grpoctl.run.files import write_json, write_whole
 from grpoctl.run.manifest import make_manifest, read_manifest, sha256, write_manifest
 from grpoctl.run.plots import PlotSink
@@ -290,10 +290,12 @@ def _max_steps(plan: Plan) -> int:
 
 
 def _stream(run: RunDirectory, recipe: Recipe, checkpoint: Path | None) -> Stream:
-    stream = Stream([EventFile(run.events), Narrator(), PlotSink(run)])
+    stream = Stream([EventFile(run.events), Narrator(), PlotSink(run, loss=recipe.plot_loss)])
     if {"tensorboard", "all"} & set(recipe.report_to):
         stream.sinks.append(TensorBoardSink(run, purge_step=_step_of(checkpoint) or None))
-    stream.sinks.append(Advisor(recipe, stream))
+    reached = _step_of(checkpoint)
+    earlier = [event for event in lasting(read_events(run.events)[0]) if event.get("step", 0) <= reached]
+    stream.sinks.append(Advisor(recipe, stream, earlier))
     return stream
 
 
@@ -317,4 +319,4 @@ def _tell_end(stream: Stream, outcome: Outcome) -> None:
 def _tell_failure(stream: Stream, run: RunDirectory, error: Exception) -> None:
     said = str(error) if isinstance(error, GrpoctlError) else f"{type(error).__name__}: {error}"
     stream.tell(ev.RUN_FAILED, step=view_run(run).step, error=said)
-    _log.debug("the run failed", exc_info=error)
+    _log.info("failed: %s", said, exc_info=None if isinstance(error, GrpoctlError) else error)

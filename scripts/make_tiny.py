@@ -99,7 +99,7 @@ def build_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     core.add_tokens([AddedToken(tag, special=False, normalized=False) for tag in TAGS])
     if core.get_vocab_size() != VOCABULARY:
         raise SystemExit(f"VOCABULARY: is {VOCABULARY}; the texts have {core.get_vocab_size()} tokens only.")
-    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=core,
         pad_token=PAD,
         eos_token=END,
@@ -133,8 +133,8 @@ def build_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen3ForCausal
         bos_token_id=None,
         **ends,
     )
-    model = Qwen3ForCausalLM(config)  # type: ignore[no-untyped-call]
-    model.generation_config = GenerationConfig(**ends)  # type: ignore[no-untyped-call]
+    model = Qwen3ForCausalLM(config)
+    model.generation_config = GenerationConfig(**ends)
     return model
 
 

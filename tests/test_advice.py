@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from grpoctl.advice import Advisor, advantage_std_in_words
+from grpoctl.advice import Advisor
 from grpoctl.recipe.load import read_recipe_text
 from grpoctl.recipe.schema import Recipe
 from grpoctl.run.events import ADVICE, EVAL, STEP, Event, Stream
@@ -235,26 +235,3 @@ def test_only_logged_steps_count() -> None:
         stream.tell(STEP, step=number, **steps(1, zero_std_share=0.9)[0])
         stream.tell(EVAL, step=number, zero_std_share=0.9)
     assert listener.advice == []
-
-
-# --- the document's thresholds
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        (1.01, "advantage std 1.01 (the document reads it as over 1.0: raise G;"),
-        (1.0, "advantage std 1.00 (the document reads it as between 0.5 and 1.0;"),
-        (0.5, "advantage std 0.50 (the document reads it as between 0.5 and 1.0;"),
-        (0.49, "advantage std 0.49 (the document reads it as under 0.5: G may shrink;"),
-        (0, "advantage std 0.00 (the document reads it as under 0.5: G may shrink;"),
-    ],
-)
-def test_the_documents_thresholds_stand_beside_what_they_do_not_say(value: float, words: str) -> None:
-    assert advantage_std_in_words(value) == (
-        f"{words} it follows the reward's scale, not G: 0/1 rewards give about 0.5 at any G)"
-    )
-
-
-def test_an_advantage_std_that_is_not_there_is_unknown() -> None:
-    assert advantage_std_in_words(None) == "advantage std unknown"

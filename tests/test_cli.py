@@ -338,4 +338,4 @@ def test_doctor_says_which_engines_are_ready(
 
 def test_init_takes_a_file_name_and_names_it_in_the_recipe(tmp_path: Path) -> None:
     assert run("init", "qwen3_gsm8k", "--to", "mine.yaml", cwd=tmp_path).returncode == 0
-    assert "#   grpoctl check mine.yaml\n" in (tmp_path / "mine.yaml").read_text()
+    assert "#   grpoctl train mine.yaml\n" in (tmp_path / "mine.yaml").read_text()

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -47,13 +48,18 @@ def run(args: argparse.Namespace) -> int:
 
 def _end(view: "RunView", now: bool, timeout_s: float) -> None:
     """Send the signal and wait until the process is gone."""
-    from grpoctl.run.process import is_running
+    from grpoctl.run.process import descendants, is_running
 
     pid, started = int(view.manifest["process_id"]), view.manifest.get("process_started")
     if not is_running(pid, started):  # gone since it was looked at, and the number may be another's
         return
+    # Asked to stop, a run of several processes tells the others itself; killed, it cannot.
+    others = descendants(pid) if now else []
     try:
         os.kill(pid, signal.SIGKILL if now else signal.SIGTERM)
+        for other in others:
+            with suppress(ProcessLookupError):
+                os.kill(other, signal.SIGKILL)
     except ProcessLookupError:
         return
     except PermissionError:

@@ -4,13 +4,15 @@ import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from grpoctl.data.problems import Problem
-from grpoctl.recipe.schema import Recipe
-from grpoctl.rewards.scoring import Scorer
-from grpoctl.run.directory import RunDirectory
-from grpoctl.run.events import Stream
+# The table alone is what `grpoctl --help` and `doctor` read, without pydantic and what stands on it.
+if TYPE_CHECKING:
+    from grpoctl.data.problems import Problem
+    from grpoctl.recipe.schema import Recipe
+    from grpoctl.rewards.scoring import Scorer
+    from grpoctl.run.directory import RunDirectory
+    from grpoctl.run.events import Stream
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,14 @@ ENGINES: dict[str, EngineNeeds] = {
 class TrainJob:
     """All that an engine needs to train: the recipe, what it comes to, and where what happens goes."""
 
-    recipe: Recipe
+    recipe: "Recipe"
     model: Path
-    problems: list[Problem]
-    eval_problems: list[Problem]
-    scorer: Scorer
+    problems: "list[Problem]"
+    eval_problems: "list[Problem]"
+    scorer: "Scorer"
     max_steps: int
-    run: RunDirectory
-    stream: Stream
+    run: "RunDirectory"
+    stream: "Stream"
     # The signal that asked the run to stop, or None; read between steps.
     stop_signal: Callable[[], int | None]
     checkpoint: Path | None = None
@@ -77,11 +79,11 @@ class Unsupported:
 class Engine(Protocol):
     """What every engine does."""
 
-    def unsupported(self, recipe: Recipe) -> Iterator[Unsupported]:
+    def unsupported(self, recipe: "Recipe") -> Iterator[Unsupported]:
         """Keys of the recipe that it cannot honour; nothing heavy is loaded."""
         ...
 
-    def launch(self, run: RunDirectory, recipe: Recipe) -> list[str] | None:
+    def launch(self, run: "RunDirectory", recipe: "Recipe") -> list[str] | None:
         """The command that trains a prepared run in processes of its own, or None where this one does."""
         ...
 

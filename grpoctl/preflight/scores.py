@@ -8,6 +8,7 @@ from grpoctl.data.rows import Row
 from grpoctl.preflight.result import Preflight, Teller
 from grpoctl.recipe.schema import Recipe
 from grpoctl.rewards.registry import BadReward, ReadyReward, ready_reward
+from grpoctl.rewards.scoring import BrokenReward, scores_of
 
 # Gold answers are tried on so many rows: enough to see what kind they are.
 GOLD_ROWS = 200
@@ -42,9 +43,18 @@ def score_gold_answers(recipe: Recipe, result: Preflight, tell: Teller) -> None:
             tell.error(("reward_funcs", number), problem, "add the column")
             continue
         gold = [gold_completion(recipe, row, "\nas the data set says\n", ready.arguments) for row in rows]
-        scores = [score or 0.0 for score in ready.score(gold, columns)]
+        try:
+            given, faults = scores_of(ready, gold, columns)
+            empty, _ = scores_of(ready, [""] * len(rows), columns)
+        except BrokenReward as error:
+            tell.error(("reward_funcs", number), f"uses {ready.reward.name}, which {error.problem}", error.fix)
+            continue
+        if faults:
+            problem = f"uses {ready.reward.name}, which fails on a gold answer ({next(iter(faults.values()))})"
+            tell.error(("reward_funcs", number), problem, "mend it or take it out")
+            continue
+        scores = [score or 0.0 for score in given]
         _tell_of_low_scores(number, ready, scores, rows, tell)
-        empty = ready.score([""] * len(rows), columns)
         result.gold_scores.append(ready.weight * scores[0])
         result.empty_scores.append(ready.weight * (empty[0] or 0.0))
     if result.gold_scores and sum(result.gold_scores) <= sum(result.empty_scores):

@@ -12,12 +12,21 @@ from grpoctl.rewards.registry import ReadyReward, Score
 _log = logging.getLogger(__name__)
 NAN = math.nan
 
+# Batches in a row on which a reward may fail as a whole.
+_PATIENCE = 3
+
+_CONTRACT = "return one for each completion, None where it does not apply"
+
 # A score, and what went wrong in its place.
 Checked = tuple[Score, str | None]
 
 
 class BrokenReward(GrpoctlError):
     """A reward that gives nothing to train on."""
+
+    def __init__(self, name: str, problem: str, fix: str) -> None:
+        super().__init__(f"reward {name}: {problem}; {fix}.")
+        self.problem, self.fix = problem, fix
 
 
 @dataclass
@@ -42,19 +51,20 @@ class Scorer:
                 name = f"{ready.reward.name}_{number}"
             self.rewards[name] = ready
         self._told: set[str] = set()
+        self._failed_in_a_row: dict[str, int] = {}
 
     def score(self, completions: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> Scores:
-        """Every reward on every completion; BrokenReward where one fails on all of them."""
+        """Every reward on every completion; BrokenReward where one goes on failing on all of them."""
         by_reward: dict[str, list[Score]] = {}
         failures: dict[str, int] = {}
         failed_rows: set[int] = set()
         for name, ready in self.rewards.items():
-            scores, faults = _scores(ready, completions, columns)
+            scores, faults = scores_of(ready, completions, columns)
             by_reward[name] = scores
             failed_rows |= faults.keys()
+            self._count(name, faults, len(completions))
             if faults:
                 failures[name] = len(faults)
-                self._tell(name, faults, len(completions))
         totals = [
             NAN if row in failed_rows else self._total({name: scores[row] for name, scores in by_reward.items()})
             for row in range(len(completions))
@@ -65,10 +75,15 @@ class Scorer:
         parts = [self.rewards[name].weight * score for name, score in scores.items() if score is not None]
         return math.fsum(parts) if parts else NAN
 
-    def _tell(self, name: str, faults: Mapping[int, str], count: int) -> None:
+    def _count(self, name: str, faults: Mapping[int, str], count: int) -> None:
+        # One problem may be what a reward cannot take; several batches in a row are no accident.
+        self._failed_in_a_row[name] = self._failed_in_a_row.get(name, 0) + 1 if len(faults) == count else 0
+        if not faults:
+            return
         first = next(iter(faults.values()))
-        if len(faults) == count:
-            raise BrokenReward(f"reward {name}: fails on all {count} completions ({first}); mend it or take it out.")
+        if self._failed_in_a_row[name] == _PATIENCE:
+            problem = f"fails on every completion of {_PATIENCE} batches in a row ({first})"
+            raise BrokenReward(name, problem, "mend it or take it out")
         if name not in self._told:  # the count of each step stands in its event
             self._told.add(name)
             _log.warning(
@@ -77,7 +92,7 @@ class Scorer:
             )  # fmt: skip
 
 
-def _scores(
+def scores_of(
     ready: ReadyReward, completions: Sequence[str], columns: Mapping[str, Sequence[Any]]
 ) -> tuple[list[Score], dict[int, str]]:
     """The scores, and what went wrong by row."""
@@ -89,15 +104,10 @@ def _scores(
         count = len(given)
     except TypeError:
         what = "None" if given is None else f"a {type(given).__name__}"
-        raise BrokenReward(
-            f"reward {ready.reward.name}: returned {what} in place of a list of scores; "
-            "return one for each completion, None where it does not apply."
-        ) from None
+        raise BrokenReward(ready.reward.name, f"returned {what} in place of a list of scores", _CONTRACT) from None
     if count != len(completions):
-        raise BrokenReward(
-            f"reward {ready.reward.name}: returned {count} scores for {len(completions)} completions; "
-            "return one for each, None where it does not apply."
-        )
+        problem = f"returned {count} scores for {len(completions)} completions"
+        raise BrokenReward(ready.reward.name, problem, _CONTRACT)
     return _collected(_checked(score) for score in given)
 
 

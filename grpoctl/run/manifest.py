@@ -48,8 +48,11 @@ def make_manifest(
         recipe_file,
         overrides,
         engine,
-        versions={"grpoctl": __version__, "python": platform.python_version()}
-        | {package: installed_version(package) for package in packages},
+        versions={
+            "grpoctl": __version__,
+            "python": platform.python_version(),
+            **{package: installed_version(package) for package in packages},
+        },
         git=_git_revision(),
         data=[{"file": str(path), "sha256": sha256(path), "bytes": path.stat().st_size} for path in data_files],
     )

@@ -30,8 +30,8 @@ _FINE_FROM = 500
 _PAUSE_S, _PAUSE_PER_DRAWING = 30.0, 50.0
 
 
-def draw_plots(run: RunDirectory) -> list[Path]:
-    """Draw what there are numbers for, and return the files."""
+def draw_plots(run: RunDirectory, *, loss: bool = False) -> list[Path]:
+    """Draw what there are numbers for, the loss on request, and return the files."""
     steps = [event for event in lasting(read_events(run.events)[0]) if event["event"] == STEP]
     if not steps:
         return []
@@ -44,6 +44,8 @@ def draw_plots(run: RunDirectory) -> list[Path]:
             steps, "zero_std_share", "Groups that teach nothing", "share whose answers all score alike", share=True
         ),
     }
+    if loss:
+        figures["loss"] = _one(steps, "loss", "Loss", "loss, which says little in GRPO")
     run.plots.mkdir(exist_ok=True)
     return [_save(figure, run.plots / f"{name}.png") for name, figure in figures.items() if figure is not None]
 
@@ -51,9 +53,9 @@ def draw_plots(run: RunDirectory) -> list[Path]:
 class PlotSink(Sink):
     """Draws while the run goes on, rarely enough to cost it at most 2%, and once at its end."""
 
-    def __init__(self, run: RunDirectory) -> None:
-        self._run = run
-        self._not_before = -np.inf
+    def __init__(self, run: RunDirectory, *, loss: bool = False) -> None:
+        self._run, self._loss = run, loss
+        self._not_before = monotonic() + _PAUSE_S  # short runs are drawn at their end alone
 
     def hear(self, event: Event) -> None:
         if event["event"] == STEP and monotonic() >= self._not_before:
@@ -68,7 +70,7 @@ class PlotSink(Sink):
         import matplotlib.figure  # noqa: F401
 
         start = monotonic()
-        draw_plots(self._run)
+        draw_plots(self._run, loss=self._loss)
         end = monotonic()
         self._not_before = end + max(_PAUSE_S, _PAUSE_PER_DRAWING * (end - start))
 

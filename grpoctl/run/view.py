@@ -48,7 +48,7 @@ def view_run(run: RunDirectory) -> RunView:
     """The state of a run from its events and its process."""
     manifest = read_manifest(run)
     # Asked before the events are read: a run that ends in between has said so by then, and is not dead.
-    alive = is_running(int(manifest.get("process_id") or 0), manifest.get("process_started"))
+    alive = is_running(_whole_number(manifest.get("process_id")), manifest.get("process_started"))
     view = RunView(run.name, "queued", manifest=manifest)
     for event in lasting(read_events(run.events)[0]):
         _take_in(view, event)
@@ -76,3 +76,8 @@ def _take_in(view: RunView, event: Event) -> None:
         view.status = _STATUS_OF_END[kind]
         view.step = event.get("step", view.step)
         view.error = event.get("error")
+
+
+def _whole_number(value: object) -> int:
+    """A process number of a damaged manifest is nobody's."""
+    return value if isinstance(value, int) else 0

@@ -31,8 +31,11 @@ def scored(*rewards: ReadyReward, completions: str = "abc") -> Scores:
 
 
 def broken_by(*rewards: ReadyReward) -> str:
+    """What is said of a reward that ends the run, at once or after a few batches."""
+    scorer = Scorer(rewards)
     with pytest.raises(BrokenReward) as caught:
-        scored(*rewards)
+        for _ in range(3):
+            scorer.score(list("abc"), {})
     return str(caught.value)
 
 
@@ -144,6 +147,7 @@ class Refuses:
         (Refuses(), "a Refuses"),
         (np.zeros((2, 2)), r"array([[0., 0.],\n       [0., 0.]])"),
     ],
+    ids=lambda part: part if isinstance(part, str) else type(part).__name__,
 )
 def test_what_is_no_finite_number_is_a_failure(score: Any, shown: str, caplog: pytest.LogCaptureFixture) -> None:
     found = scored(returning([0.5, score, 1]))
@@ -195,7 +199,8 @@ def test_failing_on_all_completions_ends_the_run_with_the_first_reason_in_one_li
         raise ValueError(f"no parser for {completions[0]}\x1b[31m\nTraceback: …\n" + "x" * 500)
 
     assert broken_by(ready(verifier)) == (
-        r"reward verifier: fails on all 3 completions (ValueError: no parser for a\x1b[31m); mend it or take it out."
+        r"reward verifier: fails on every completion of 3 batches in a row "
+        r"(ValueError: no parser for a\x1b[31m); mend it or take it out."
     )
 
 
@@ -209,7 +214,8 @@ def test_a_long_reason_is_cut() -> None:
 
 def test_scores_that_are_all_nan_end_the_run() -> None:
     assert broken_by(returning([math.nan] * 3)) == (
-        "reward given: fails on all 3 completions (returned nan, which is no finite number); mend it or take it out."
+        "reward given: fails on every completion of 3 batches in a row "
+        "(returned nan, which is no finite number); mend it or take it out."
     )
 
 
@@ -217,7 +223,7 @@ def test_scores_that_are_all_nan_end_the_run() -> None:
 def test_too_few_or_too_many_scores_are_told_with_both_counts(scores: Any) -> None:
     assert broken_by(returning(scores)) == (
         f"reward given: returned {len(scores)} scores for 3 completions; "
-        "return one for each, None where it does not apply."
+        "return one for each completion, None where it does not apply."
     )
 
 

@@ -118,7 +118,7 @@ class Clock:
         monkeypatch.setattr(plots, "monotonic", lambda: self.now)
         monkeypatch.setattr(plots, "draw_plots", self.draw)
 
-    def draw(self, run: RunDirectory) -> None:
+    def draw(self, run: RunDirectory, *, loss: bool) -> None:
         self.drawn_at.append(self.now)
         self.now += self.drawing_s
 
@@ -126,11 +126,11 @@ class Clock:
 @pytest.mark.parametrize(
     ("drawing_s", "drawn_at"),
     [
-        (0.5, [1000, 1031, 1062]),  # 30 s behind 1000.5, at the next whole second
-        (1.0, [1000, 1051]),  # 50 times as long as it took
+        (0.5, [1030, 1061]),  # 30 s behind 1030.5, at the next whole second
+        (0.8, [1030, 1071]),  # 50 times as long as it took, which is 40 s behind 1030.8
     ],
 )
-def test_the_sink_draws_at_the_first_step_and_then_rarely(
+def test_the_sink_draws_after_half_a_minute_and_then_rarely(
     drawing_s: float, drawn_at: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch, drawing_s)

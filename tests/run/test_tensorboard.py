@@ -75,6 +75,22 @@ def test_a_greedy_eval_is_on_disk_at_once_and_others_are_not_taken_for_it(run: R
         sink.close()
 
 
+def test_an_eval_is_flushed_and_steps_are_left_to_the_writer(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    flushed: list[SummaryWriter] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(SummaryWriter, "flush", lambda writer: flushed.append(writer))
+        sink = TensorBoardSink(run)
+        write(sink, step(1, reward=0.1), step(2, reward=0.2))
+        assert flushed == []
+        write(sink, greedy(2, 0.25))
+        assert len(flushed) == 1
+    sink.close()
+
+
 def test_a_resume_takes_back_the_steps_that_it_does_anew(run: RunDirectory) -> None:
     first = TensorBoardSink(run)
     write(first, *(step(number, reward=0.1 * number) for number in (1, 2, 3)))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -327,22 +328,33 @@ def test_a_signal_within_a_write_ends_no_run(run: RunDirectory) -> None:
 # --- afterwards
 
 
+QUIET = ("httpx", "matplotlib", "jax", "absl")
+
+
 def logging_state() -> list[object]:
-    names = ("httpx", "matplotlib", "jax", "absl")
     root = logging.getLogger()
-    return [list(root.handlers), root.level, [logging.getLogger(name).level for name in names], warnings.showwarning]
+    return [list(root.handlers), root.level, [logging.getLogger(name).level for name in QUIET], warnings.showwarning]
 
 
-def test_logging_is_afterwards_as_it_was_before(run: RunDirectory) -> None:
-    before = logging_state()
+@pytest.fixture
+def own_levels() -> Iterator[list[object]]:
+    """The state of logging, with levels that nothing here would set by itself."""
+    loggers = [logging.getLogger(name) for name in (None, *QUIET)]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    yield logging_state()
+    for logger, level in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+
+
+def test_logging_is_afterwards_as_it_was_before(run: RunDirectory, own_levels: list[object]) -> None:
     with narrating(run, Terminal()):
-        assert logging_state() != before
-        assert logging.getLogger().level == logging.INFO
-    assert logging_state() == before
+        assert logging_state() != own_levels
+    assert logging_state() == own_levels
 
 
-def test_logging_is_as_it_was_behind_a_run_that_failed(run: RunDirectory) -> None:
-    before = logging_state()
+def test_logging_is_as_it_was_behind_a_run_that_failed(run: RunDirectory, own_levels: list[object]) -> None:
     with pytest.raises(ValueError), narrating(run, Terminal()):
         raise ValueError
-    assert logging_state() == before
+    assert logging_state() == own_levels

@@ -7,7 +7,7 @@ generator alone, so that a step's completions follow from its number and not fro
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from peft import PeftModel
@@ -23,7 +23,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-Model = PreTrainedModel | PeftModel
+Model: TypeAlias = PreTrainedModel | PeftModel
 
 # Adapters are merged for the rollout where the merged copy of the weights costs no more than this.
 _MERGE_AT_MOST_BYTES = 2 * 2**30

@@ -41,6 +41,7 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         self._problems, self._scorer, self._run, self._keep = problems, scorer, run, keep
         self._ids_of: dict[str, list[int]] = {}
         self._scores: Scores
+        self._buffered_inputs: list[dict[str, Any]] | None
         self.samples: list[dict[str, Any]] = []
         self.on_checkpoint: Callable[[int], None] = lambda step: None
         super().__init__(reward_funcs=[_named(name) for name in scorer.rewards], **arguments)
@@ -102,7 +103,8 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
 
     def _generate_single_turn(self, prompt_ids: list[list[int]], *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         if not self._rolls_out:
-            return super()._generate_single_turn(prompt_ids, *args, **kwargs)
+            ids, log_probs = super()._generate_single_turn(prompt_ids, *args, **kwargs)
+            return ids, log_probs
         how = Draw(
             self.max_completion_length, tuple(self.eos_token_ids), self.temperature, self.top_k, self.top_p, self.min_p
         )
