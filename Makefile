@@ -1,4 +1,5 @@
-# make install: .venv with the pinned packages; make test: that, then every test; make check: what CI runs.
+# make install: .venv with the pinned packages; make train: that, then the quickstart; make test: every test;
+# make check: what CI runs; make bench: the figures of docs/log.md (15 minutes).
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -6,7 +7,7 @@ EXTRAS := trl,tunix,mnist,webui,dev
 # TORCH_INDEX_URL names another package index for torch, for one of its CUDA or CPU builds.
 TORCH_INDEX := $(if $(TORCH_INDEX_URL),--index-url $(TORCH_INDEX_URL))
 
-.PHONY: install test check lint types docs wheel clean
+.PHONY: install train test check lint types bench docs wheel clean
 
 install: .venv/installed
 
@@ -17,6 +18,9 @@ install: .venv/installed
 	$(BIN)/pip install --quiet $(TORCH_INDEX) torch==$$(sed -n 's/^torch==//p' constraints/common.txt)
 	$(BIN)/pip install --quiet --constraint constraints/common.txt --editable '.[$(EXTRAS)]'
 	touch $@
+
+train: install
+	$(BIN)/grpoctl train recipes/quickstart.yaml
 
 test: install
 	$(BIN)/pytest
@@ -29,6 +33,10 @@ lint: install
 
 types: install
 	$(BIN)/mypy
+
+bench: install
+	$(BIN)/python benchmarks/step_time.py
+	$(BIN)/python benchmarks/quickstart_seeds.py
 
 docs: install
 	$(BIN)/python -m grpoctl.recipe.docs

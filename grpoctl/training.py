@@ -94,19 +94,26 @@ def refuse_what_cannot_train(plan: Plan) -> Engine:
     engine = load_engine(name)
     if engine is None:
         raise InputError(
-            Finding(f"is {name}, which this version checks but cannot train", "use engine: trl", key="engine")
+            Finding(
+                f"is {name}, which this version checks but cannot train",
+                "use engine: trl",
+                key="engine",
+                file=plan.recipe_file,
+            )
         )
     missing = missing_packages(ENGINES[name].packages)
     if missing:
         fix = f"install them: pip install 'grpoctl[{name}]'"
-        raise InputError(Finding(f"is {name}, and this Python lacks {', '.join(missing)}", fix, key="engine"))
+        problem = f"is {name}, and this Python lacks {', '.join(missing)}"
+        raise InputError(Finding(problem, fix, key="engine", file=plan.recipe_file))
     for key, rows, names in (
         ("dataset", plan.found.rows, recipe.dataset),
         ("eval_dataset", plan.found.eval_rows, recipe.eval_dataset),
     ):
         if rows is None and names:
             problem = f"names {', '.join(names)}, which is not all on this machine"
-            raise InputError(Finding(problem, "fetch it, and name its files in dataset_info.json", key=key))
+            fix = "fetch it, and name its files in dataset_info.json"
+            raise InputError(Finding(problem, fix, key=key, file=plan.recipe_file))
     return engine
 
 

@@ -55,7 +55,6 @@ def _plan(args: argparse.Namespace) -> "Plan":
     """What is to be trained: `--resume` may stand before or behind what it goes on with."""
     from grpoctl import training
     from grpoctl.model_download import fetch_models
-    from grpoctl.recipe.load import read_recipe
 
     words = [word for word in (args.recipe, *args.overrides) if word]
     overrides = [word for word in words if "=" in word]
@@ -70,10 +69,12 @@ def _plan(args: argparse.Namespace) -> "Plan":
         return training.plan_resume(args.resume, overrides)
     if len(names) != 1:
         raise InputError(Finding("takes one recipe", "see grpoctl train --help", file="grpoctl train"))
-    reading = read_recipe(names[0], overrides)
-    if reading.recipe is not None and not reading.errors and not args.dry_run:
-        fetch_models(reading.recipe)
-    return training.plan_new(names[0], overrides)
+    plan = training.plan_new(names[0], overrides)
+    if plan.found.errors or args.dry_run:
+        return plan
+    # Gigabytes are fetched for what can train alone, and then its prompts can be checked too.
+    training.refuse_what_cannot_train(plan)
+    return training.plan_new(names[0], overrides) if fetch_models(plan.recipe) else plan
 
 
 def _say(plan: "Plan", screen: Any) -> None:

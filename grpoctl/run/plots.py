@@ -109,18 +109,18 @@ def _lengths(steps: Sequence[Event]) -> "Figure | None":
     if np.isnan(lengths).all():
         return None
     figure, axes = _panel("Length of the answers", "mean length (tokens)", x)
-    curves = {"mean length": _curve(axes, x, lengths, _BLUE)}
+    _curve(axes, x, lengths, _BLUE)
     axes.set_ylim(0, None)
     if not np.isnan(clipped).all():
+        # Each axis has its curve's colour, which says more than a legend that covers them.
         beside = axes.twinx()
-        curves["share cut off"] = _curve(beside, x, clipped, _ORANGE)
+        _curve(beside, x, clipped, _ORANGE)
         beside.set_ylim(0, 1)
         beside.set_ylabel("share cut off at max_completion_length", fontsize=11)
         beside.spines[["top", "left"]].set_visible(False)
         for each, colour in ((axes, _BLUE), (beside, _ORANGE)):
             each.tick_params(axis="y", labelsize=10, colors=colour)
             each.yaxis.label.set_color(colour)
-        _legend(beside, curves)  # the upper of the two, so that no curve runs over it
     return figure
 
 

@@ -57,14 +57,17 @@ def _build(job: TrainJob) -> tuple[GroupTrainer, TrlSampler]:
     recipe = job.recipe
     tokenizer = load.load_tokenizer(recipe, job.model)
     model = load.load_model(recipe, job.model)
-    on_cpu = not torch.cuda.is_available()
+    arguments = GRPOConfig(**grpo_arguments(recipe, str(job.run.path), on_cpu=not torch.cuda.is_available()))
+    if arguments.device.type == "cpu":
+        # Of several processes each gets a cpu:N, which torch.load does not know as a place when a run is resumed.
+        arguments.__dict__["_setup_devices"] = torch.device("cpu")
     trainer = GroupTrainer(
         problems=job.problems,
         scorer=job.scorer,
         run=job.run,
         keep=recipe.save_total_limit,
         model=model,
-        args=GRPOConfig(**grpo_arguments(recipe, str(job.run.path), on_cpu=on_cpu)),
+        args=arguments,
         train_dataset=Dataset.from_dict(
             {"prompt": [problem.prompt for problem in job.problems], "problem": list(range(len(job.problems)))}
         ),

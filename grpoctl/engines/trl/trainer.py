@@ -283,7 +283,7 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         super()._load_optimizer_and_scheduler(checkpoint)
         file = Path(checkpoint or "") / _GENERATION.format(self.accelerator.process_index)
         if checkpoint is not None and file.is_file():
-            state = torch.load(file, weights_only=True, map_location=self.accelerator.device)
+            state = torch.load(file, weights_only=True, map_location=self.accelerator.device.type)
             self._step, self._buffered_inputs = state["step"], state["inputs"]
 
 
