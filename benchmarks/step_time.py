@@ -26,9 +26,10 @@ import plain_trl
 import torch
 from transformers import PrinterCallback, TrainerCallback
 
-from grpoctl import training
 from grpoctl.engines.trl import rollout
 from grpoctl.engines.trl import train as engine
+from grpoctl.job import make_job
+from grpoctl.plan import plan_new
 from grpoctl.run.directory import RunDirectory
 from grpoctl.run.events import Stream
 from grpoctl.run.stop import StopRequest
@@ -125,8 +126,8 @@ def ours(folder: Path, *, lora: bool) -> Any:
     """The trainer that `grpoctl train recipes/quickstart.yaml` makes."""
     changes = [] if lora else ["finetuning_type=full", "learning_rate=2.0e-4"]
     steps = [f"max_steps={STEPS}", "save_steps=1000000", "eval_dataset=null", "report_to=none"]
-    plan = training.plan_new("quickstart", [*steps, *changes, f"output_dir={folder}"])
-    job = training._job(plan, RunDirectory(folder), Stream(), None, StopRequest())
+    plan = plan_new("quickstart", [*steps, *changes, f"output_dir={folder}"])
+    job = make_job(plan, RunDirectory(folder), Stream(), None, StopRequest())
     engine._quieten_libraries()
     trainer, _ = engine._build(job)
     return trainer

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from grpoctl.errors import Finding, InputError
 
 if TYPE_CHECKING:
-    from grpoctl.training import Plan
+    from grpoctl.plan import Plan
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,17 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from grpoctl import training
+    # pydantic and what stands on it take 0.15 s, which --help need not wait for.
+    from grpoctl import plan as planning
+    from grpoctl import training, workers
+    from grpoctl.run.directory import RunDirectory
 
     if args.worker:
-        from grpoctl.run.directory import RunDirectory
-
-        training.work(RunDirectory(Path(args.worker)))
+        workers.work(RunDirectory(Path(args.worker)))
         return 0
     plan = _plan(args)
     screen = sys.stderr if args.json else sys.stdout
     _say(plan, screen)
-    engine = training.refuse_what_cannot_train(plan)
+    engine = planning.refuse_what_cannot_train(plan)
     if args.dry_run:
         if args.json:
             print(json.dumps({"ok": True, "dry_run": True, "recipe": plan.recipe.model_dump(mode="json")}))
@@ -53,28 +54,26 @@ def run(args: argparse.Namespace) -> int:
 
 def _plan(args: argparse.Namespace) -> "Plan":
     """What is to be trained: `--resume` may stand before or behind what it goes on with."""
-    from grpoctl import training
+    from grpoctl import plan as planning
     from grpoctl.model_download import fetch_models
 
-    words = [word for word in (args.recipe, *args.overrides) if word]
-    overrides = [word for word in words if "=" in word]
-    names = [word for word in words if "=" not in word]
     if args.resume is not None:
-        if names:
-            raise InputError(
-                Finding(
-                    "takes a run and key=value", f"use grpoctl train --resume RUN, without {names[0]}", file="--resume"
-                )
-            )
-        return training.plan_resume(args.resume, overrides)
-    if len(names) != 1:
-        raise InputError(Finding("takes one recipe", "see grpoctl train --help", file="grpoctl train"))
-    plan = training.plan_new(names[0], overrides)
+        words = [word for word in (args.recipe, *args.overrides) if word]
+        if "=" in args.resume:  # --resume max_steps=200: argparse takes the change for the run
+            words, args.resume = [args.resume, *words], "latest"
+        for word in words:
+            if "=" not in word:
+                fix = f"use grpoctl train --resume RUN, without {word}"
+                raise InputError(Finding("takes a run and key=value", fix, file="--resume"))
+        return planning.plan_resume(args.resume, words)
+    if args.recipe is None:
+        raise InputError(Finding("takes a recipe", "see grpoctl train --help", file="grpoctl train"))
+    plan = planning.plan_new(args.recipe, args.overrides)
     if plan.found.errors or args.dry_run:
         return plan
     # Gigabytes are fetched for what can train alone, and then its prompts can be checked too.
-    training.refuse_what_cannot_train(plan)
-    return training.plan_new(names[0], overrides) if fetch_models(plan.recipe) else plan
+    planning.refuse_what_cannot_train(plan)
+    return planning.plan_new(args.recipe, args.overrides) if fetch_models(plan.recipe) else plan
 
 
 def _say(plan: "Plan", screen: Any) -> None:

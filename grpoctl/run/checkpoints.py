@@ -79,6 +79,12 @@ def steps_of(run: RunDirectory) -> list[int]:
     return sorted(int(match[1]) for match in matches if match)
 
 
+def step_of(checkpoint: Path | None) -> int:
+    """The step of a checkpoint; without one nothing is done yet."""
+    match = _NAME.fullmatch(checkpoint.name) if checkpoint is not None else None
+    return int(match[1]) if match else 0
+
+
 def newest_whole(run: RunDirectory) -> tuple[Path | None, list[str]]:
     """The newest checkpoint that is whole, and what was wrong with each newer one."""
     faults: list[str] = []

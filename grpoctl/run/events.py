@@ -41,6 +41,7 @@ class Stream:
 
     def __init__(self, sinks: Iterable[Sink] = ()) -> None:
         self.sinks = list(sinks)
+        self._told_of_file = False
 
     def tell(self, kind: str, /, **fields: Any) -> None:
         event = {
@@ -52,10 +53,15 @@ class Stream:
             try:
                 sink.hear(event)
             except Exception as error:
-                # The file is the run's memory: it is tried again with the next event.
-                if not isinstance(sink, EventFile):
-                    self.sinks.remove(sink)
-                _log.warning("%s fails (%s); the run goes on without it.", type(sink).__name__, error)
+                self._forgive(sink, error)
+
+    def _forgive(self, sink: Sink, error: Exception) -> None:
+        if not isinstance(sink, EventFile):
+            self.sinks.remove(sink)
+            _log.warning("%s fails (%s); the run goes on without it.", type(sink).__name__, error)
+        elif not self._told_of_file:  # the run's memory: it is tried again with each event, and told of once
+            self._told_of_file = True
+            _log.warning("events.jsonl cannot be written (%s); the run goes on, and they are lost.", error)
 
     def close(self) -> None:
         for sink in self.sinks:
@@ -120,7 +126,9 @@ def lasting(events: Sequence[Event]) -> list[Event]:
     kept: list[Event] = []
     for event in events:
         if event["event"] == RUN_RESUMED:
-            kept = [old for old in kept if old.get("step", 0) <= event.get("step", 0) and old["event"] not in ENDS]
+            step = event.get("step", 0)
+            # Without a checkpoint the run starts again, and its first evaluation comes again too.
+            kept = [old for old in kept if 0 < step >= old.get("step", 0) and old["event"] not in ENDS]
         kept.append(event)
     return kept
 

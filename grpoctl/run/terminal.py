@@ -133,7 +133,7 @@ def narrating(run: RunDirectory, stream: TextIO | None) -> Iterator[None]:
     screen = Screen(stream) if stream is not None else None
     if screen is not None:
         screen.setFormatter(_Plain())
-        screen.addFilter(logging.Filter("grpoctl"))  # what libraries say goes into the log alone
+        screen.addFilter(_is_for_people)
         handlers.append(screen)
     root.setLevel(logging.INFO)
     quiet = {name: logging.getLogger(name).level for name in ("httpx", "matplotlib", "jax", "absl")}
@@ -155,6 +155,11 @@ def narrating(run: RunDirectory, stream: TextIO | None) -> Iterator[None]:
         root.setLevel(level)
         for name, before in quiet.items():
             logging.getLogger(name).setLevel(before)
+
+
+def _is_for_people(record: logging.LogRecord) -> bool:
+    """What libraries say, and what the command line prints by itself, goes into the log alone."""
+    return record.name.split(".")[0] == "grpoctl" and not getattr(record, "log_only", False)
 
 
 class _Plain(logging.Formatter):

@@ -5,6 +5,8 @@ import logging
 import os
 import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from grpoctl.engines.trl.translate import grpo_arguments
 from grpoctl.errors import GrpoctlError
 from grpoctl.evaluate import evaluate
 from grpoctl.machine import read_machine
+from grpoctl.run import checkpoints
 from grpoctl.run import events as ev
 from grpoctl.run.files import write_json
 
@@ -109,7 +112,7 @@ class _Session(TrainerCallback):  # type: ignore[misc]
 
     def run(self) -> Outcome:
         job, trainer = self._job, self._trainer
-        reached = _step_of(job.checkpoint)
+        reached = checkpoints.step_of(job.checkpoint)
         if reached == 0:
             self._evaluate(0)
         if self._stop_signal() is None:
@@ -165,11 +168,12 @@ class _Session(TrainerCallback):  # type: ignore[misc]
 
     def _write_samples(self, step: int) -> None:
         path = self._job.run.completions(step)
-        path.parent.mkdir(exist_ok=True)
         samples = [json.dumps({"step": step, **sample}, ensure_ascii=False) for sample in self._trainer.samples]
-        path.write_text("\n".join(samples) + "\n", encoding="utf-8")
-        file = str(path.relative_to(self._job.run.path))
-        self._job.stream.tell(ev.SAMPLES, step=step, file=file, count=len(samples))
+        with _forgiving("completions"):
+            _made(path.parent)
+            path.write_text("\n".join(samples) + "\n", encoding="utf-8")
+            file = str(path.relative_to(self._job.run.path))
+            self._job.stream.tell(ev.SAMPLES, step=step, file=file, count=len(samples))
 
     def _evaluate(self, step: int) -> None:
         job = self._job
@@ -182,7 +186,8 @@ class _Session(TrainerCallback):  # type: ignore[misc]
         if report is not None:
             datasets = ",".join(job.recipe.eval_dataset or job.recipe.dataset)
             fields = {"step": step, "dataset": datasets, **report.as_json()}
-            write_json(_made(job.run.evals) / f"{report.mode}-step-{step:06d}.json", fields)
+            with _forgiving("the evaluation"):
+                write_json(_made(job.run.evals) / f"{report.mode}-step-{step:06d}.json", fields)
             job.stream.tell(ev.EVAL, **fields)
 
     def _stop_signal(self) -> int | None:
@@ -204,13 +209,18 @@ class _Session(TrainerCallback):  # type: ignore[misc]
             shutil.rmtree(run.incoming)
 
 
+@contextmanager
+def _forgiving(what: str) -> Iterator[None]:
+    """A record that cannot be written is no reason to stop learning."""
+    try:
+        yield
+    except OSError as error:
+        _log.warning("%s cannot be written (%s); the run goes on.", what, error.strerror)
+
+
 def _made(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     return folder
-
-
-def _step_of(checkpoint: Path | None) -> int:
-    return int(checkpoint.name.rpartition("-")[2]) if checkpoint is not None else 0
 
 
 def _check_world_size(job: TrainJob) -> None:

@@ -10,7 +10,8 @@ pytest.importorskip("trl")
 
 from support import SMALL
 
-from grpoctl import training
+from grpoctl import job, training
+from grpoctl.plan import plan_new, plan_resume, refuse_what_cannot_train
 from grpoctl.run.directory import RunDirectory
 
 
@@ -28,14 +29,14 @@ class NoPlots:
 def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., RunDirectory]:
     """Trains the quickstart in little, or goes on with a run, in this process."""
 
-    monkeypatch.setattr(training, "PlotSink", NoPlots)
+    monkeypatch.setattr(job, "PlotSink", NoPlots)
 
     def run(*overrides: str, name: str = "run", resume: RunDirectory | None = None) -> RunDirectory:
         if resume is None:
-            plan = training.plan_new("quickstart", [*SMALL, f"output_dir={tmp_path / name}", *overrides])
+            plan = plan_new("quickstart", [*SMALL, f"output_dir={tmp_path / name}", *overrides])
         else:
-            plan = training.plan_resume(str(resume.path), list(overrides))
+            plan = plan_resume(str(resume.path), list(overrides))
         assert plan.found.errors == []
-        return training.carry_out(plan, training.refuse_what_cannot_train(plan), io.StringIO())[0]
+        return training.carry_out(plan, refuse_what_cannot_train(plan), io.StringIO())[0]
 
     return run

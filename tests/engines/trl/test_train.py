@@ -117,6 +117,12 @@ def test_evaluation_comes_before_the_first_step_and_after_the_last_and_between_o
     assert [event["step"] for event in events(by_epoch, ev.EVAL)] == [0, 2, 4, 6, 8]
 
 
+def test_the_steps_that_were_planned_are_those_that_are_made(train: Train) -> None:
+    # 8 rows are 4 steps of 2 prompts; twice on each batch, one and a half epochs: 1.5 x 4 x 2
+    run = train("max_steps=-1", "num_train_epochs=1.5", "num_iterations=2")
+    assert [(step["step"], step["max_steps"]) for step in events(run, ev.STEP)][-1] == (12, 12)
+
+
 def test_checkpoints_are_sealed_and_the_oldest_go(train: Train) -> None:
     run = train("save_steps=2", "save_total_limit=2")
     assert checkpoints.steps_of(run) == [6, 8]

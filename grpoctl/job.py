@@ -1,0 +1,74 @@
+"""What is an engine given to train a planned run, who listens, and what is told of its start and its end?"""
+
+import logging
+import signal
+from pathlib import Path
+
+from grpoctl.advice import Advisor
+from grpoctl.data.chat import ChatTokenizer, messages_of
+from grpoctl.data.problems import Problem, hold_back
+from grpoctl.engines.base import Outcome, TrainJob
+from grpoctl.errors import Finding, GrpoctlError, InputError
+from grpoctl.model_files import find_model, find_tokenizer
+from grpoctl.plan import Plan
+from grpoctl.recipe.schema import Recipe
+from grpoctl.recipe.steps import held_back
+from grpoctl.rewards.scoring import Scorer
+from grpoctl.run import events as ev
+from grpoctl.run.checkpoints import step_of
+from grpoctl.run.directory import RunDirectory
+from grpoctl.run.events import EventFile, Stream, lasting, read_events
+from grpoctl.run.plots import PlotSink
+from grpoctl.run.stop import StopRequest
+from grpoctl.run.tensorboard import TensorBoardSink
+from grpoctl.run.terminal import Narrator
+from grpoctl.run.view import view_run
+
+_log = logging.getLogger(__name__)
+
+
+def make_job(plan: Plan, run: RunDirectory, stream: Stream, checkpoint: Path | None, stop: StopRequest) -> TrainJob:
+    recipe, found = plan.recipe, plan.found
+    model = find_model(str(recipe.model_name_or_path), recipe.model_revision, recipe.cache_dir)
+    if model is None:
+        raise InputError(Finding("is not on this machine", "fetch it first", key="model_name_or_path"))
+    rows = found.rows or []
+    problems = [Problem(prompt, row) for prompt, row in zip(found.prompts, rows, strict=True)]
+    problems, held = hold_back(problems, held_back(recipe, len(problems)), recipe.seed)
+    if found.eval_rows:
+        tokenizer = ChatTokenizer(find_tokenizer(recipe) or model)
+        held = [
+            Problem(tokenizer.render(messages_of(row, recipe), recipe.enable_thinking), row) for row in found.eval_rows
+        ]
+    return TrainJob(recipe, model, problems, held, Scorer(found.rewards), plan.max_steps, run, stream, stop, checkpoint)
+
+
+def make_stream(run: RunDirectory, recipe: Recipe, checkpoint: Path | None) -> Stream:
+    stream = Stream([EventFile(run.events), Narrator(), PlotSink(run, loss=recipe.plot_loss)])
+    if {"tensorboard", "all"} & set(recipe.report_to):
+        stream.sinks.append(TensorBoardSink(run, purge_step=step_of(checkpoint) or None))
+    reached = step_of(checkpoint)
+    earlier = [event for event in lasting(read_events(run.events)[0]) if event.get("step", 0) <= reached]
+    stream.sinks.append(Advisor(recipe, stream, earlier))
+    return stream
+
+
+def tell_start(stream: Stream, plan: Plan, checkpoint: Path | None) -> None:
+    kind = ev.RUN_STARTED if plan.resumed is None else ev.RUN_RESUMED
+    stream.tell(kind, step=step_of(checkpoint), max_steps=plan.max_steps)
+
+
+def tell_end(stream: Stream, outcome: Outcome) -> None:
+    if outcome.stopped_by is None:
+        stream.tell(ev.RUN_FINISHED, step=outcome.step, max_steps=outcome.max_steps)
+    else:
+        name = signal.Signals(outcome.stopped_by).name
+        stream.tell(ev.RUN_STOPPED, step=outcome.step, max_steps=outcome.max_steps, signal=name)
+
+
+def tell_failure(stream: Stream, run: RunDirectory, error: Exception) -> None:
+    said = str(error) if isinstance(error, GrpoctlError) else f"{type(error).__name__}: {error}"
+    stream.tell(ev.RUN_FAILED, step=view_run(run).step, error=said)
+    # The command line prints it once, as every error.
+    unforeseen = None if isinstance(error, GrpoctlError) else error
+    _log.error("failed: %s", said, exc_info=unforeseen, extra={"log_only": True})

@@ -1,0 +1,98 @@
+"""Can this recipe become a run, new or resumed, on this machine?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grpoctl.engines.base import ENGINES, Engine, load_engine
+from grpoctl.errors import Finding, InputError, RecipeError
+from grpoctl.packages import missing_packages
+from grpoctl.paths import user_path
+from grpoctl.preflight import Preflight, check
+from grpoctl.recipe.load import find_recipe, read_recipe, read_resolved
+from grpoctl.recipe.schema import Recipe
+from grpoctl.run.directory import RunDirectory, find_run
+from grpoctl.run.manifest import read_manifest
+
+
+@dataclass
+class Plan:
+    """A run that can start: a recipe without errors, its text, and the folder to go on in, if any."""
+
+    found: Preflight
+    recipe_text: str
+    recipe_file: str
+    overrides: list[str]
+    resumed: RunDirectory | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        recipe = self.found.recipe
+        if recipe is None:
+            raise RecipeError(self.found.errors)
+        return recipe
+
+    @property
+    def max_steps(self) -> int:
+        steps = self.found.plan.steps if self.found.plan is not None else None
+        if steps is None:
+            raise InputError(
+                Finding("gives no number of steps", "set max_steps", key="max_steps", file=self.recipe_file)
+            )
+        return steps
+
+
+def plan_new(recipe_file: str, overrides: Sequence[str]) -> Plan:
+    """A new run of a recipe."""
+    reading = read_recipe(recipe_file, overrides)
+    text = find_recipe(recipe_file).read_text(encoding="utf-8") if reading.recipe is not None else ""
+    plan = Plan(check(reading), text, recipe_file, list(overrides))
+    if plan.found.recipe is not None and plan.recipe.resume_from_checkpoint is not None and plan.recipe.output_dir:
+        folder = RunDirectory(user_path(plan.recipe.output_dir))
+        plan.resumed = folder if folder.manifest.is_file() else None
+    return plan
+
+
+def plan_resume(name: str, overrides: Sequence[str]) -> Plan:
+    """An earlier run, with every value it used but for the overrides."""
+    run = find_run(name)
+    reading = read_resolved(run.resolved, overrides)
+    if reading.recipe is not None:
+        # The folder holds the run that is gone on with, which is no fault.
+        reading.recipe = reading.recipe.model_copy(
+            update={"output_dir": str(run.path), "resume_from_checkpoint": "latest"}
+        )
+    manifest = read_manifest(run)
+    text = run.recipe.read_text(encoding="utf-8") if run.recipe.is_file() else ""
+    given = [*manifest.get("overrides", []), *overrides]
+    return Plan(check(reading), text, str(manifest.get("recipe_file", run.recipe)), given, resumed=run)
+
+
+def refuse_what_cannot_train(plan: Plan) -> Engine:
+    """The engine, or the one reason why this recipe does not train here."""
+    recipe, name = plan.recipe, plan.recipe.engine
+    if recipe.is_export:
+        raise InputError(Finding("is an export recipe", "name a data set and rewards to train", file=plan.recipe_file))
+    engine = load_engine(name)
+    if engine is None:
+        raise InputError(
+            Finding(
+                f"is {name}, which this version checks but cannot train",
+                "use engine: trl",
+                key="engine",
+                file=plan.recipe_file,
+            )
+        )
+    missing = missing_packages(ENGINES[name].packages)
+    if missing:
+        fix = f"install them: pip install 'grpoctl[{name}]'"
+        problem = f"is {name}, and this Python lacks {', '.join(missing)}"
+        raise InputError(Finding(problem, fix, key="engine", file=plan.recipe_file))
+    for key, rows, names in (
+        ("dataset", plan.found.rows, recipe.dataset),
+        ("eval_dataset", plan.found.eval_rows, recipe.eval_dataset),
+    ):
+        if rows is None and names:
+            problem = f"names {', '.join(names)}, which is not all on this machine"
+            fix = "fetch it, and name its files in dataset_info.json"
+            raise InputError(Finding(problem, fix, key=key, file=plan.recipe_file))
+    return engine
