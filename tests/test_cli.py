@@ -72,7 +72,16 @@ def test_errors_are_json_too_where_json_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["check", "recipes/quickstart.yaml"], ["schema"], ["init", "--list"], ["doctor"]]
+    "words",
+    [
+        ["--help"],
+        ["check", "recipes/quickstart.yaml"],
+        ["train", "recipes/quickstart.yaml", "--dry-run"],
+        ["runs"],
+        ["schema"],
+        ["init", "--list"],
+        ["doctor"],
+    ],
 )
 def test_nothing_heavy_is_loaded(words: list[str]) -> None:
     code = (

@@ -1,11 +1,14 @@
 """The TRL engine: PyTorch, TRL and PEFT, on a CPU, one GPU or many. This module loads none of them."""
 
+import logging
 import os
 from collections.abc import Iterator
 
 from grpoctl.engines.base import Outcome, TrainJob, Unsupported
 from grpoctl.recipe.schema import Recipe
 from grpoctl.run.directory import RunDirectory
+
+_log = logging.getLogger(__name__)
 
 
 class TrlEngine:
@@ -26,6 +29,7 @@ class TrlEngine:
         # library that has them reads this as torch loads it.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+        _log.info("loading PyTorch, TRL and the model …")
         from grpoctl.engines.trl.train import train
 
         return train(job)

@@ -172,7 +172,9 @@ def _choose(logits: Tensor, how: Draw, generator: torch.Generator) -> Tensor:
     """A token for each row: the likeliest, or one drawn by adding Gumbel noise, which needs no normalised scores."""
     if how.temperature == 0.0 or how.top_k == 1:
         return logits.argmax(-1)
-    noise = torch.empty_like(logits).exponential_(generator=generator).log_()
+    noise = torch.empty_like(logits).exponential_(generator=generator)
+    # Its logarithm must be finite, or a token that top_k left out (-inf) would become NaN, which argmax takes.
+    noise = noise.clamp_(min=1e-30).log_()
     return (logits - noise).argmax(-1)
 
 
