@@ -26,20 +26,27 @@ def writing(run: RunDirectory, step: int) -> Iterator[Path]:
     clear_incoming(run)
     folder = run.incoming / run.checkpoint(step).name
     try:
-        folder.mkdir(parents=True)
-        yield folder
-        _seal(folder)
-        shutil.rmtree(run.checkpoint(step), ignore_errors=True)  # a damaged one, or one that a resume undid
-        folder.replace(run.checkpoint(step))
-        sync_folder(run.path)
+        with said_in_one_line(run.checkpoint(step), run):
+            folder.mkdir(parents=True)
+            yield folder
+            _seal(folder)
+            shutil.rmtree(run.checkpoint(step), ignore_errors=True)  # a damaged one, or one that a resume undid
+            folder.replace(run.checkpoint(step))
+            sync_folder(run.path)
+    finally:
+        clear_incoming(run)
+
+
+@contextmanager
+def said_in_one_line(what: Path, run: RunDirectory) -> Iterator[None]:
+    """What cannot be written, and how to go on once it can."""
+    try:
+        yield
     except Exception as error:  # torch, safetensors and the system each have their own for a full disk
         reason = str(error).partition("\n")[0][:200]
         raise GrpoctlError(
-            f"{run.checkpoint(step)}: cannot be written ({reason}); make room, then go on with "
-            f"grpoctl train --resume {run.name}."
+            f"{what}: cannot be written ({reason}); make room, then go on with grpoctl train --resume {run.name}."
         ) from error
-    finally:
-        clear_incoming(run)
 
 
 def clear_incoming(run: RunDirectory) -> None:

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,6 +59,8 @@ def _build(job: TrainJob) -> tuple[GroupTrainer, TrlSampler]:
     recipe = job.recipe
     tokenizer = load.load_tokenizer(recipe, job.model)
     model = load.load_model(recipe, job.model)
+    ends = load.end_ids(tokenizer, model)
+    model.generation_config.eos_token_id = list(ends)  # where TRL looks for them
     arguments = GRPOConfig(**grpo_arguments(recipe, str(job.run.path), on_cpu=not torch.cuda.is_available()))
     if arguments.device.type == "cpu":
         # Of several processes each gets a cpu:N, which torch.load does not know as a place when a run is resumed.
@@ -78,8 +79,6 @@ def _build(job: TrainJob) -> tuple[GroupTrainer, TrlSampler]:
         peft_config=load.lora_config(recipe),
     )
     trainer.remove_callback(PrinterCallback)
-    ends = load.end_ids(tokenizer, trainer.model)
-    trainer.eos_token_ids = list(ends)
     return trainer, TrlSampler(trainer.model, tokenizer, ends, recipe.max_completion_length or 0)
 
 
@@ -169,6 +168,9 @@ class _Session(TrainerCallback):  # type: ignore[misc]
     def _write_samples(self, step: int) -> None:
         path = self._job.run.completions(step)
         samples = [json.dumps({"step": step, **sample}, ensure_ascii=False) for sample in self._trainer.samples]
+        self._trainer.samples = []
+        if not samples:
+            return  # this step used those of an earlier one again
         with _forgiving("completions"):
             _made(path.parent)
             path.write_text("\n".join(samples) + "\n", encoding="utf-8")
@@ -201,12 +203,13 @@ class _Session(TrainerCallback):  # type: ignore[misc]
     def _keep_model(self) -> None:
         """The trained model in the run folder itself, each file put in place whole."""
         run, beside = self._job.run, self._job.run.incoming / "model"
-        self._trainer.save_model(str(beside), _internal_call=True)
-        if self._trainer.accelerator.is_main_process:
-            for path in sorted(beside.iterdir()):
-                if path.name not in _NOT_THE_MODEL:
-                    path.replace(run.path / path.name)
-            shutil.rmtree(run.incoming)
+        with checkpoints.said_in_one_line(run.path / "the model", run):
+            self._trainer.save_model(str(beside), _internal_call=True)
+            if self._trainer.accelerator.is_main_process:
+                for path in sorted(beside.iterdir()):
+                    if path.name not in _NOT_THE_MODEL:
+                        path.replace(run.path / path.name)
+                checkpoints.clear_incoming(run)
 
 
 @contextmanager
@@ -234,6 +237,9 @@ def _check_world_size(job: TrainJob) -> None:
 def _quieten_libraries() -> None:
     """Their bars and notes are for their own users; what matters here is said by grpoctl."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    transformers_logging.set_verbosity_error()
+    # What it warns of goes into train.log, as everything that is logged, and not on the screen.
+    transformers_logging.set_verbosity_warning()
+    transformers_logging.disable_default_handler()
+    transformers_logging.enable_propagation()
     transformers_logging.disable_progress_bar()
     warnings.filterwarnings("ignore", module=r"(torch|transformers|trl|peft|accelerate|datasets)(\.|$)")

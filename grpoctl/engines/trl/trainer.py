@@ -42,7 +42,8 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         self._ids_of: dict[str, list[int]] = {}
         self._scores: Scores
         self._buffered_inputs: list[dict[str, Any]] | None
-        self.samples: list[dict[str, Any]] = []
+        self._of_completions: dict[str, float] = {}
+        self.samples: list[dict[str, Any]] = []  # the completions drawn last, until somebody has taken them
         self.on_checkpoint: Callable[[int], None] = lambda step: None
         super().__init__(reward_funcs=[_named(name) for name in scorer.rewards], **arguments)
         plain = not (self.is_deepspeed_enabled or self.is_fsdp_enabled)
@@ -73,6 +74,7 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
             self.accelerator.backward(self.compute_loss(self.model, inputs))
         self.model.zero_grad()
         self._metrics["train"].clear()
+        self.samples = []
 
     # --- data
 
@@ -87,11 +89,16 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         """TRL's, without its shuffle: all completions of a generation are used in the same optimiser step."""
         if not self.model.training:
             return super()._prepare_inputs(generation_batch)
-        every = self.args.steps_per_generation * self.num_iterations
-        if self._step % every == 0 or self._buffered_inputs is None:
+        parts = self.args.steps_per_generation
+        if self._step % (parts * self.num_iterations) == 0 or self._buffered_inputs is None:
             batch = self._generate_and_score_completions(generation_batch)
-            self._buffered_inputs = split_tensor_dict(batch, self.args.steps_per_generation)
-        return self._buffered_inputs[self._step % self.args.steps_per_generation]
+            self._buffered_inputs = split_tensor_dict(batch, parts)
+            self._of_completions = {name: values[-1] for name, values in self._metrics["train"].items() if values}
+        elif self._step % parts == 0:
+            # A step on completions that were used before learns from them all the same, so it tells of them too.
+            for name, value in self._of_completions.items():
+                self._metrics["train"][name].append(value)
+        return self._buffered_inputs[self._step % parts]
 
     # --- completions
 
@@ -263,7 +270,11 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         finally:
             del self._output_below
         if not self.args.save_only_model:
-            state = {"step": self._step, "inputs": self._between_generations()}
+            state = {
+                "step": self._step,
+                "inputs": self._between_generations(),
+                "metrics": self._of_completions,
+            }
             torch.save(state, folder / _GENERATION.format(self.accelerator.process_index))
 
     def _saved(self) -> None:
@@ -285,6 +296,7 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         if checkpoint is not None and file.is_file():
             state = torch.load(file, weights_only=True, map_location=self.accelerator.device.type)
             self._step, self._buffered_inputs = state["step"], state["inputs"]
+            self._of_completions = state["metrics"]
 
 
 def seeded_generator(seed: int, number: int, device: torch.device) -> torch.Generator:

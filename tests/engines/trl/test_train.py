@@ -120,7 +120,11 @@ def test_evaluation_comes_before_the_first_step_and_after_the_last_and_between_o
 def test_the_steps_that_were_planned_are_those_that_are_made(train: Train) -> None:
     # 8 rows are 4 steps of 2 prompts; twice on each batch, one and a half epochs: 1.5 x 4 x 2
     run = train("max_steps=-1", "num_train_epochs=1.5", "num_iterations=2")
-    assert [(step["step"], step["max_steps"]) for step in events(run, ev.STEP)][-1] == (12, 12)
+    steps = events(run, ev.STEP)
+    assert [(step["step"], step["max_steps"]) for step in steps] == [(number, 12) for number in range(1, 13)]
+    # the second step on the same completions tells of the same rewards, and keeps no file of its own
+    assert all(one["reward"] == other["reward"] for one, other in zip(steps[::2], steps[1::2], strict=True))
+    assert [event["step"] for event in events(run, ev.SAMPLES)] == [1, 3, 5, 7, 9, 11]
 
 
 def test_checkpoints_are_sealed_and_the_oldest_go(train: Train) -> None:
