@@ -58,7 +58,18 @@ def tell_start(stream: Stream, plan: Plan, checkpoint: Path | None) -> None:
     stream.tell(kind, step=step_of(checkpoint), max_steps=plan.max_steps)
 
 
-def tell_end(stream: Stream, outcome: Outcome) -> None:
+def tell_end(stream: Stream, run: RunDirectory, outcome: Outcome) -> None:
+    """The last lines for people, and then the end for machines, who stop reading there."""
+    evals = [event for event in view_run(run).evals if event.get("mode") == "greedy"]
+    if len(evals) > 1:
+        first, last = evals[0], evals[-1]
+        after = f"{last['accuracy']:.3f} after {last['step']} steps"
+        _log.info("%s: %.3f right before, %s", last["dataset"], first["accuracy"], after)
+    reached = f"at step {outcome.step} of {outcome.max_steps}"
+    if outcome.stopped_by is None:
+        _log.info("finished %s; look: grpoctl show %s", reached, run.name)
+    else:
+        _log.info("stopped %s; go on: grpoctl train --resume %s", reached, run.name)
     if outcome.stopped_by is None:
         stream.tell(ev.RUN_FINISHED, step=outcome.step, max_steps=outcome.max_steps)
     else:

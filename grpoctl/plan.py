@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from grpoctl.engines.base import ENGINES, Engine, load_engine
 from grpoctl.errors import Finding, InputError, RecipeError
@@ -10,8 +11,9 @@ from grpoctl.paths import user_path
 from grpoctl.preflight import Preflight, check
 from grpoctl.recipe.load import find_recipe, read_recipe, read_resolved
 from grpoctl.recipe.schema import Recipe
-from grpoctl.run.directory import RunDirectory, find_run
+from grpoctl.run.directory import RunDirectory, all_runs, find_run
 from grpoctl.run.manifest import read_manifest
+from grpoctl.run.view import view_run
 
 
 @dataclass
@@ -63,8 +65,25 @@ def plan_resume(name: str, overrides: Sequence[str]) -> Plan:
         )
     manifest = read_manifest(run)
     text = run.recipe.read_text(encoding="utf-8") if run.recipe.is_file() else ""
-    given = [*manifest.get("overrides", []), *overrides]
-    return Plan(check(reading), text, str(manifest.get("recipe_file", run.recipe)), given, resumed=run)
+    given = {word.partition("=")[0]: word for word in (*manifest.get("overrides", []), *overrides)}
+    found = check(reading)
+    plan = Plan(found, text, str(manifest.get("recipe_file", run.recipe)), list(given.values()), resumed=run)
+    started_in = manifest.get("folder")
+    if found.errors and started_in not in (None, str(Path.cwd())):
+        elsewhere = Finding("was started in another folder", f"go on from there: cd {started_in}", file=run.name)
+        raise InputError([*found.errors, elsewhere])
+    if not found.errors:
+        _refuse_a_finished_run(run, plan)
+    return plan
+
+
+def _refuse_a_finished_run(run: RunDirectory, plan: Plan) -> None:
+    view = view_run(run)
+    if view.status == "finished" and plan.max_steps <= view.step:
+        unfinished = [other.name for other in all_runs() if view_run(other).status in ("stopped", "dead", "failed")]
+        another = f", or go on with another: grpoctl train --resume {unfinished[0]}" if unfinished else ""
+        fix = f"give more steps to go on (max_steps={2 * view.step}){another}"
+        raise InputError(Finding(f"is finished at step {view.step}", fix, file=run.name))
 
 
 def refuse_what_cannot_train(plan: Plan) -> Engine:

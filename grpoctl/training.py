@@ -43,7 +43,7 @@ def _in_this_process(plan: Plan, engine: Engine, run: RunDirectory, checkpoint: 
         try:
             tell_start(stream, plan, checkpoint)
             outcome = engine.train(make_job(plan, run, stream, checkpoint, stop))
-            tell_end(stream, outcome)
+            tell_end(stream, run, outcome)
         except Exception as error:
             tell_failure(stream, run, error)
             raise

@@ -52,7 +52,7 @@ def in_processes(command: list[str], plan: Plan, run: RunDirectory, checkpoint: 
         tell_failure(stream, run, error)
         raise error
     outcome = Outcome(step, plan.max_steps, stop())
-    tell_end(stream, outcome)
+    tell_end(stream, run, outcome)
     return outcome
 
 

@@ -22,7 +22,7 @@ _WORDS = {
     "reward": "mean over the step's answers",
     "reward_std": "spread of the rewards within a group",
     "zero_std_share": "of the groups score all their answers alike, and so teach nothing",
-    "advantage_std": "the document: over 1.0 wants a larger group, under 0.5 is steady\n"
+    "advantage_std": "a rule of thumb: over 1.0 wants a larger group, under 0.5 is steady\n"
     "(but it goes by the reward's scale, not by G: 0/1 rewards give about 0.5 at any G)",
     "baseline_error": "by which a group's mean misses the true one; it falls with the root of G",
     "kl": "nats from the reference model",
@@ -137,7 +137,11 @@ def _files(run: "RunDirectory", view: "RunView") -> list[str]:
         "evaluations": run.evals,
         "checkpoint": run.checkpoint(view.checkpoint or 0),
     }
-    rows = [("folder", str(run.path)), *((what, str(path)) for what, path in places.items() if path.exists())]
+    rows = [
+        ("folder", str(run.path)),
+        ("model", _model(run, view)),
+        *((what, str(path)) for what, path in places.items() if path.exists()),
+    ]
     if run.log.exists():
         rows.append(("log", f"grpoctl logs {name}"))
     if run.tensorboard.exists():
@@ -147,6 +151,13 @@ def _files(run: "RunDirectory", view: "RunView") -> list[str]:
     elif view.status != "finished":
         rows.append(("go on", f"grpoctl train --resume {name}"))
     return [f"{what:<11}  {printable(text)}" for what, text in rows]
+
+
+def _model(run: "RunDirectory", view: "RunView") -> str:
+    """Where the trained model is to be had."""
+    if view.status == "finished":
+        return str(run.path)
+    return "none yet" if view.checkpoint is None else str(run.checkpoint(view.checkpoint))
 
 
 def _number(name: str, value: Any) -> str:

@@ -78,5 +78,7 @@ def _in_words(view: "RunView", now: bool) -> str:
     said = f"{view.name}: {'killed' if now else view.status} at step {view.step}"
     if view.status == "finished":  # it came to its end by itself
         return said
-    saved = "no checkpoint" if view.checkpoint is None else f"checkpoint-{view.checkpoint}"
-    return f"{said}, with {saved}; go on: grpoctl train --resume {quote(view.name)}"
+    resume = f"grpoctl train --resume {quote(view.name)}"
+    if view.checkpoint is None:
+        return f"{said}, with no checkpoint; start it again: {resume}"
+    return f"{said}, with checkpoint-{view.checkpoint}; go on: {resume}"

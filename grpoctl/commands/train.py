@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from grpoctl import plan as planning
     from grpoctl import training, workers
     from grpoctl.run.directory import RunDirectory
+    from grpoctl.run.view import view_run
 
     if args.worker:
         workers.work(RunDirectory(Path(args.worker)))
@@ -45,11 +46,18 @@ def run(args: argparse.Namespace) -> int:
     engine = planning.refuse_what_cannot_train(plan)
     if args.dry_run:
         if args.json:
-            print(json.dumps({"ok": True, "dry_run": True, "recipe": plan.recipe.model_dump(mode="json")}))
+            print(json.dumps(_dry_run(plan)))
         return 0
     directory, outcome = training.carry_out(plan, engine, screen)
-    _summarise(directory, args.json)
+    if args.json:
+        print(json.dumps(view_run(directory).as_json()))
     return 0 if outcome.stopped_by is None else 128 + outcome.stopped_by
+
+
+def _dry_run(plan: "Plan") -> dict[str, Any]:
+    warnings = [finding.as_json() for finding in plan.found.warnings]
+    recipe = plan.recipe.model_dump(mode="json")
+    return {"ok": True, "dry_run": True, "warnings": warnings, "max_steps": plan.max_steps, "recipe": recipe}
 
 
 def _plan(args: argparse.Namespace) -> "Plan":
@@ -86,19 +94,3 @@ def _say(plan: "Plan", screen: Any) -> None:
     tell_findings(plan.found.findings)
     print_facts(plan.found, screen)
     screen.flush()
-
-
-def _summarise(directory: Any, as_json: bool) -> None:
-    from grpoctl.run.view import view_run
-
-    view = view_run(directory)
-    if as_json:
-        print(json.dumps(view.as_json()))
-        return
-    evals = [event for event in view.evals if event.get("mode") == "greedy"]
-    if len(evals) > 1:
-        first, last = evals[0], evals[-1]
-        after = f"{last['accuracy']:.3f} after {last['step']} steps"
-        print(f"{last['dataset']}: {first['accuracy']:.3f} right before, {after}")
-    how = {"stopped": f"go on: grpoctl train --resume {view.name}"}.get(view.status, f"look: grpoctl show {view.name}")
-    print(f"{view.status} at step {view.step} of {view.max_steps}; {how}")

@@ -11,6 +11,8 @@ from grpoctl.errors import Finding
 from grpoctl.paths import user_path
 from grpoctl.preflight.result import Preflight
 from grpoctl.recipe.schema import Recipe, other_defaults
+from grpoctl.recipe.steps import held_back
+from grpoctl.run.directory import runs_root
 
 
 def tell_findings(findings: Sequence[Finding]) -> None:
@@ -38,6 +40,9 @@ def facts(found: Preflight) -> dict[str, str]:
         return {**said, "network": f"hidden layers of {', '.join(map(str, recipe.hidden_sizes))}"}
     said["model"] = str(recipe.model_name_or_path)
     said["data"] = _rows_in_words(recipe.dataset, found.rows, found.prompt_tokens)
+    if recipe.val_size and found.rows:
+        kept = held_back(recipe, len(found.rows))
+        said["eval"] = f"{kept} of these rows, which are not trained on (val_size)"
     if recipe.eval_dataset:
         said["eval"] = _rows_in_words(recipe.eval_dataset, found.eval_rows, [])
     if found.prompts:
@@ -54,7 +59,7 @@ def facts(found: Preflight) -> dict[str, str]:
     if theirs:
         differing = [f"{key} {here} (not {there})" for key, (here, there) in theirs.items() if here != there]
         said["defaults"] = f"other than LLaMA-Factory's: {', '.join(differing)}"
-    said["output"] = str(user_path(recipe.output_dir)) if recipe.output_dir else "a new folder below saves/"
+    said["output"] = str(user_path(recipe.output_dir)) if recipe.output_dir else f"a new folder below {runs_root()}/"
     return said
 
 

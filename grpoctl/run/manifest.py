@@ -30,7 +30,7 @@ class Manifest:
     engine: str
     started: str = field(default_factory=lambda: datetime.now().astimezone().isoformat(timespec="seconds"))
     command: list[str] = field(default_factory=lambda: ["grpoctl", *sys.argv[1:]])
-    folder: str = field(default_factory=os.getcwd)
+    folder: str = field(default_factory=lambda: str(Path.cwd()))
     host: str = field(default_factory=socket.gethostname)
     resumed: list[str] = field(default_factory=list)
     process_id: int = field(default_factory=os.getpid)

@@ -41,11 +41,11 @@ class Narrator:
         left_s = self._pace.left_s(event["max_steps"] - event["step"], event.get("step_time_s"))
         parts = [
             f"step {event['step']}/{event['max_steps']}",
+            None if left_s is None else f"{_clock(left_s)} left",  # early, as a narrow terminal cuts the end off
             f"reward {_number(event.get('reward'), '.3f')}",
             None if event.get("kl") is None else f"kl {_number(event['kl'], '.4f')}",
             f"length {_number(event.get('completions/mean_length'), '.0f')}",
             f"{_number(event.get('tokens_per_s'), ',.0f')} tokens/s",
-            None if left_s is None else f"{_clock(left_s)} left",
         ]
         return "  ".join(part for part in parts if part)
 
@@ -118,8 +118,10 @@ class Screen(logging.Handler):
 
 
 def _bar(share: float, line: str) -> str:
-    filled = round(share * _WIDTH_OF_BAR)
-    return f"{'█' * filled}{'░' * (_WIDTH_OF_BAR - filled)} {line}"
+    # A tenth of a narrow terminal, so that what it says still fits.
+    places = min(_WIDTH_OF_BAR, shutil.get_terminal_size().columns // 10)
+    filled = round(share * places)
+    return f"{'█' * filled}{'░' * (places - filled)} {line}"
 
 
 @contextmanager
@@ -136,7 +138,7 @@ def narrating(run: RunDirectory, stream: TextIO | None) -> Iterator[None]:
         screen.addFilter(_is_for_people)
         handlers.append(screen)
     root.setLevel(logging.INFO)
-    quiet = {name: logging.getLogger(name).level for name in ("httpx", "matplotlib", "jax", "absl")}
+    quiet = {name: logging.getLogger(name).level for name in ("httpx", "matplotlib", "jax", "absl", "datasets")}
     for name in quiet:
         logging.getLogger(name).setLevel(logging.WARNING)
     for handler in handlers:

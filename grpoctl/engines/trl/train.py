@@ -186,8 +186,9 @@ class _Session(TrainerCallback):  # type: ignore[misc]
                 self._sampler, job.eval_problems, job.recipe, interrupted=lambda: job.stop_signal() is not None
             )
         if report is not None:
-            datasets = ",".join(job.recipe.eval_dataset or job.recipe.dataset)
-            fields = {"step": step, "dataset": datasets, **report.as_json()}
+            held_out = f"{','.join(job.recipe.dataset)} (held out)"
+            dataset = ",".join(job.recipe.eval_dataset) or held_out
+            fields = {"step": step, "dataset": dataset, **report.as_json()}
             with _forgiving("the evaluation"):
                 write_json(_made(job.run.evals) / f"{report.mode}-step-{step:06d}.json", fields)
             job.stream.tell(ev.EVAL, **fields)

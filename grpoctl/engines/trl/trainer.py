@@ -291,12 +291,27 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         return str(getattr(self, "_output_below", None) or super()._get_output_dir(trial))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        told = [{name: group[name] for name in group if name != "params"} for group in self.optimizer.param_groups]
         super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None and not self.is_deepspeed_enabled:
+            self._let_the_recipe_decide(told)
         file = Path(checkpoint or "") / _GENERATION.format(self.accelerator.process_index)
         if checkpoint is not None and file.is_file():
             state = torch.load(file, weights_only=True, map_location=self.accelerator.device.type)
             self._step, self._buffered_inputs = state["step"], state["inputs"]
             self._of_completions = state["metrics"]
+
+    def _let_the_recipe_decide(self, told: list[dict[str, Any]]) -> None:
+        """A checkpoint brings the rates of the recipe that it was written under; the one of now may say others."""
+        schedule = self.lr_scheduler
+        for group, of_the_recipe in zip(self.optimizer.param_groups, told, strict=True):
+            group.update(of_the_recipe)
+        schedule.base_lrs = [group["initial_lr"] for group in self.optimizer.param_groups]
+        # Every schedule that a recipe can name is a factor on the peak rate.
+        factors = [factor(schedule.last_epoch) for factor in schedule.lr_lambdas]
+        for group, peak, factor in zip(self.optimizer.param_groups, schedule.base_lrs, factors, strict=True):
+            group["lr"] = peak * factor
+        schedule._last_lr = [group["lr"] for group in self.optimizer.param_groups]
 
 
 def seeded_generator(seed: int, number: int, device: torch.device) -> torch.Generator:

@@ -17,6 +17,7 @@ trl = pytest.importorskip("trl")
 from support import SMALL
 
 from grpoctl.engines.trl.trainer import GroupTrainer
+from grpoctl.errors import InputError
 from grpoctl.run import events as ev
 from grpoctl.run.directory import RunDirectory
 from grpoctl.run.events import lasting, read_events
@@ -103,9 +104,17 @@ def test_training_moves_the_weights_that_are_compared(train: Train) -> None:
     )
 
 
+def unfinish(run: RunDirectory) -> None:
+    """Take back the word that the run is finished, as if it had been killed just before."""
+    lines = run.events.read_text().splitlines(keepends=True)
+    assert ev.RUN_FINISHED in lines[-1]
+    run.events.write_text("".join(lines[:-1]))
+
+
 def test_a_damaged_checkpoint_is_passed_over(train: Train, caplog: pytest.LogCaptureFixture) -> None:
     straight = train(name="straight")
     run = train(name="run")
+    unfinish(run)
     adapter = run.checkpoint(8) / "adapter_model.safetensors"
     data = bytearray(adapter.read_bytes())
     data[len(data) // 2] ^= 1
@@ -125,9 +134,26 @@ def test_a_run_can_be_made_longer(train: Train) -> None:
     assert same(long, short)
 
 
+def test_a_resumed_run_goes_by_the_recipe_of_now(train: Train) -> None:
+    run = train("max_steps=4", "learning_rate=1e-3", "lr_scheduler_type=linear")
+    train("max_steps=8", "learning_rate=4e-4", resume=run)
+    rates = [event["learning_rate"] for event in lasting(read_events(run.events)[0]) if event["event"] == ev.STEP]
+    # linear from the peak to 0: over four steps of 1e-3, then the second half of eight steps of 4e-4
+    assert rates == pytest.approx([1e-3, 7.5e-4, 5e-4, 2.5e-4, 2e-4, 1.5e-4, 1e-4, 5e-5])
+
+
+def test_a_finished_run_wants_more_steps(train: Train) -> None:
+    run = train()
+    before = run.events.read_text()
+    with pytest.raises(InputError, match=r"is finished at step 8; give more steps to go on \(max_steps=16\)"):
+        train(resume=run)
+    assert run.events.read_text() == before
+
+
 def test_a_run_whose_steps_are_done_gets_its_model_back(train: Train) -> None:
     run = train()
     before = weights(run)
+    unfinish(run)
     for file in run.path.glob("*.safetensors"):
         file.unlink()
     train(resume=run)
