@@ -42,7 +42,9 @@ class Scores:
 class Scorer:
     """The rewards of a recipe, under names that differ."""
 
-    def __init__(self, rewards: Sequence[ReadyReward]) -> None:
+    def __init__(self, rewards: Sequence[ReadyReward], *, counts: bool = True) -> None:
+        """`counts=False` is for trials: failures are neither told nor held against a reward."""
+        self._counts = counts
         self.rewards: dict[str, ReadyReward] = {}
         for ready in rewards:
             name, number = ready.reward.name, 1
@@ -62,7 +64,8 @@ class Scorer:
             scores, faults = scores_of(ready, completions, columns)
             by_reward[name] = scores
             failed_rows |= faults.keys()
-            self._count(name, faults, len(completions))
+            if self._counts:
+                self._count(name, faults, len(completions))
             if faults:
                 failures[name] = len(faults)
         totals = [

@@ -49,6 +49,7 @@ def said(text: str) -> list[str]:
         ("do_train: false", "warning do_train"),
         ("val_size: 1.5", "error val_size"),
         ("val_size: 0.1\neval_dataset: b", "error val_size"),
+        ("val_size: 0.1\ndataset: a,b\nmix_strategy: interleave_over", "error val_size"),
         ("eval_strategy: epoch", "error eval_strategy"),
         ("eval_strategy: steps\nval_size: 0.1", "error eval_steps"),
         ("eval_steps: 5", "warning eval_steps"),

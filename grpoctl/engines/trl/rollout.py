@@ -86,7 +86,9 @@ def _draw(
     core: PreTrainedModel, prompts: Sequence[Sequence[int]], how: Draw, generator: torch.Generator, log_probs: bool
 ) -> Drawn:
     device = core.device
-    logits, cache, mask, positions = _read(core, prompts)
+    # The router's scores are for a loss, and of one token at a time they would not even have the right shape.
+    extra = {"output_router_logits": False} if getattr(core.config, "output_router_logits", False) else {}
+    logits, cache, mask, positions = _read(core, prompts, extra)
     count, room = len(prompts), how.max_tokens
     ids = torch.zeros(count, room, dtype=torch.long, device=device)
     scores = torch.zeros(count, room if log_probs else 0, device=device)
@@ -118,6 +120,7 @@ def _draw(
             position_ids=positions[:, None],
             past_key_values=cache,
             use_cache=True,
+            **extra,
         ).logits[:, -1]
     cut = lengths.tolist()
     return Drawn(
@@ -126,7 +129,9 @@ def _draw(
     )
 
 
-def _read(core: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, DynamicCache, Tensor, Tensor]:
+def _read(
+    core: PreTrainedModel, prompts: Sequence[Sequence[int]], extra: dict[str, Any]
+) -> tuple[Tensor, DynamicCache, Tensor, Tensor]:
     """Next-token logits, cache, mask and last position of each prompt, each different one read once."""
     keys = [tuple(prompt) for prompt in prompts]
     different = list(dict.fromkeys(keys))
@@ -147,6 +152,7 @@ def _read(core: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> tuple[Tens
         past_key_values=cache,
         use_cache=True,
         logits_to_keep=1,
+        **extra,
     ).logits[:, -1]
     if len(different) == len(prompts):
         return logits, cache, mask, positions[:, -1]

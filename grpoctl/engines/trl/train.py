@@ -20,7 +20,7 @@ from grpoctl.engines.trl import load, threads
 from grpoctl.engines.trl.sampler import TrlSampler
 from grpoctl.engines.trl.trainer import GroupTrainer
 from grpoctl.engines.trl.translate import grpo_arguments
-from grpoctl.errors import GrpoctlError
+from grpoctl.errors import Finding, GrpoctlError, ModelError
 from grpoctl.evaluate import evaluate
 from grpoctl.machine import read_machine
 from grpoctl.run import checkpoints
@@ -47,7 +47,12 @@ def train(job: TrainJob) -> Outcome:
     trainer.add_callback(session)
     trainer.on_checkpoint = session.checkpoint_saved
     try:
-        return session.run()
+        outcome = session.run()
+        if torch.distributed.is_initialized():
+            # A process that ends while its threads still talk to the others' aborts.
+            torch.distributed.barrier()
+            torch.distributed.destroy_process_group()
+        return outcome
     except torch.OutOfMemoryError as error:
         raise GrpoctlError(
             f"the device is out of memory ({str(error).partition('. ')[0]}); lower per_device_train_batch_size, "
@@ -61,6 +66,7 @@ def _build(job: TrainJob) -> tuple[GroupTrainer, TrlSampler]:
     model = load.load_model(recipe, job.model)
     ends = load.end_ids(tokenizer, model)
     model.generation_config.eos_token_id = list(ends)  # where TRL looks for them
+    _refuse_unknown_tokens(tokenizer, model, job)
     arguments = GRPOConfig(**grpo_arguments(recipe, str(job.run.path), on_cpu=not torch.cuda.is_available()))
     if arguments.device.type == "cpu":
         # Of several processes each gets a cpu:N, which torch.load does not know as a place when a run is resumed.
@@ -80,6 +86,15 @@ def _build(job: TrainJob) -> tuple[GroupTrainer, TrlSampler]:
     )
     trainer.remove_callback(PrinterCallback)
     return trainer, TrlSampler(trainer.model, tokenizer, ends, recipe.max_completion_length or 0)
+
+
+def _refuse_unknown_tokens(tokenizer: Any, model: Any, job: TrainJob) -> None:
+    """A tokenizer of another model gives numbers that this one has no row for."""
+    known = model.config.get_text_config().vocab_size
+    for problem in (*job.problems, *job.eval_problems):
+        if max(tokenizer(problem.prompt, add_special_tokens=False)["input_ids"], default=0) >= known:
+            problem_said = f"knows {known} tokens, and a prompt has others"
+            raise ModelError(Finding(problem_said, "give the tokenizer that belongs to the model", file=str(job.model)))
 
 
 def _settle_threads(job: TrainJob, trainer: GroupTrainer, count: int | None) -> None:
@@ -122,11 +137,14 @@ class _Session(TrainerCallback):  # type: ignore[misc]
                 trainer._load_from_checkpoint(str(job.checkpoint))
         if reached >= job.max_steps:
             self._keep_model()
-            self._evaluate(reached)
-        stopped_by = self._stop_signal()
-        return Outcome(reached, job.max_steps, stopped_by)
+            if self._evaluate(reached):
+                return Outcome(reached, job.max_steps)  # a signal that comes now finds nothing left to stop
+        return Outcome(reached, job.max_steps, self._stop_signal())
 
     # --- called by the trainer
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        state.compute_steps(args, state.max_steps)  # a checkpoint brings how often its own recipe logged and saved
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         recipe, step = self._job.recipe, state.global_step
@@ -177,10 +195,11 @@ class _Session(TrainerCallback):  # type: ignore[misc]
             file = str(path.relative_to(self._job.run.path))
             self._job.stream.tell(ev.SAMPLES, step=step, file=file, count=len(samples))
 
-    def _evaluate(self, step: int) -> None:
+    def _evaluate(self, step: int) -> bool:
+        """Whether it came to its end."""
         job = self._job
         if not job.eval_problems or not self._trainer.accelerator.is_main_process:
-            return
+            return False
         with self._trainer.accelerator.autocast():
             report = evaluate(
                 self._sampler, job.eval_problems, job.recipe, interrupted=lambda: job.stop_signal() is not None
@@ -192,6 +211,7 @@ class _Session(TrainerCallback):  # type: ignore[misc]
             with _forgiving("the evaluation"):
                 write_json(_made(job.run.evals) / f"{report.mode}-step-{step:06d}.json", fields)
             job.stream.tell(ev.EVAL, **fields)
+        return report is not None
 
     def _stop_signal(self) -> int | None:
         """The signal that any process got, so that all of them stop behind the same step."""

@@ -4,7 +4,10 @@ Completions come from `rollout`, log-probabilities from `log_probs` where the mo
 and the numbers about them from grpoctl; checkpoints are sealed; and a resumed run is the run that was never stopped.
 """
 
+import inspect
+import logging
 import math
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,8 @@ from grpoctl.errors import GrpoctlError
 from grpoctl.rewards.scoring import Scorer, Scores
 from grpoctl.run import checkpoints
 from grpoctl.run.directory import RunDirectory
+
+_log = logging.getLogger(__name__)
 
 _GENERATION = "generation_{}.pt"  # what TRL keeps between two steps on the same completions, by process
 
@@ -52,6 +57,8 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         # computes layers again without their cache.
         alone = plain and self.accelerator.num_processes == 1
         self._shares_prompts = alone and not self.args.gradient_checkpointing and can_share_prompts(self.model)
+        core = core_of(self.model)
+        getattr(core, core.base_model_prefix).register_forward_pre_hook(_count_positions, with_kwargs=True)
 
     def _send_telemetry(self) -> None:
         """Nothing is sent that the user did not ask for."""
@@ -68,10 +75,13 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
             for _ in range(self.num_generations)
         ]
         self.current_gradient_accumulation_steps = self.args.gradient_accumulation_steps
+        scorer = self._scorer
+        self._scorer = Scorer(list(scorer.rewards.values()), counts=False)
         with torch.random.fork_rng():
             self.model.train()
             inputs = self._generate_and_score_completions(rows)
             self.accelerator.backward(self.compute_loss(self.model, inputs))
+        self._scorer = scorer
         self.model.zero_grad()
         self._metrics["train"].clear()
         self.samples = []
@@ -274,8 +284,15 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
                 "step": self._step,
                 "inputs": self._between_generations(),
                 "metrics": self._of_completions,
+                "batch": self._batch(),
             }
             torch.save(state, folder / _GENERATION.format(self.accelerator.process_index))
+
+    def _batch(self) -> list[int]:
+        """What the counting of micro-steps stands on."""
+        arguments = self.args
+        micro_batch = arguments.per_device_train_batch_size
+        return [micro_batch, arguments.steps_per_generation, self.num_iterations, self.num_generations]
 
     def _saved(self) -> None:
         checkpoints.rotate(self._run, self._keep)
@@ -287,19 +304,32 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         inputs: list[dict[str, Any]] | None = self._buffered_inputs if self._step % every else None
         return inputs
 
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Without the copy of a start adapter that stands for the reference: it is made anew from the recipe, and a
+        resume would load it in place of the trained one."""
+        super()._save(output_dir, state_dict)
+        shutil.rmtree(Path(output_dir or self.args.output_dir) / "ref", ignore_errors=True)
+
     def _get_output_dir(self, trial: Any) -> str:
         return str(getattr(self, "_output_below", None) or super()._get_output_dir(trial))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         told = [{name: group[name] for name in group if name != "params"} for group in self.optimizer.param_groups]
         super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is not None and not self.is_deepspeed_enabled:
+        if checkpoint is None:
+            return
+        if not self.is_deepspeed_enabled:
+            if not (Path(checkpoint) / "scheduler.pt").is_file():
+                _log.warning("%s: holds the model alone, so the optimiser starts anew.", checkpoint)
+                self.lr_scheduler.last_epoch = self.state.global_step
             self._let_the_recipe_decide(told)
-        file = Path(checkpoint or "") / _GENERATION.format(self.accelerator.process_index)
-        if checkpoint is not None and file.is_file():
+        file = Path(checkpoint) / _GENERATION.format(self.accelerator.process_index)
+        if file.is_file():
             state = torch.load(file, weights_only=True, map_location=self.accelerator.device.type)
-            self._step, self._buffered_inputs = state["step"], state["inputs"]
-            self._of_completions = state["metrics"]
+            # A recipe that now counts its steps otherwise draws new completions from here on.
+            if state["batch"] == self._batch():
+                self._step, self._buffered_inputs = state["step"], state["inputs"]
+                self._of_completions = state["metrics"]
 
     def _let_the_recipe_decide(self, told: list[dict[str, Any]]) -> None:
         """A checkpoint brings the rates of the recipe that it was written under; the one of now may say others."""
@@ -312,6 +342,16 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         for group, peak, factor in zip(self.optimizer.param_groups, schedule.base_lrs, factors, strict=True):
             group["lr"] = peak * factor
         schedule._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+
+
+def _count_positions(module: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """TRL leaves the counting to the model, and one with learned positions then counts the padding on the left too."""
+    mask = kwargs.get("attention_mask")
+    counted = kwargs.get("position_ids") is not None or kwargs.get("past_key_values") is not None
+    takes_them = "position_ids" in inspect.signature(module.forward).parameters
+    if takes_them and not counted and isinstance(mask, Tensor) and mask.dim() == 2:
+        kwargs["position_ids"] = (mask.cumsum(1) - 1).clamp(min=0)
+    return args, kwargs
 
 
 def seeded_generator(seed: int, number: int, device: torch.device) -> torch.Generator:

@@ -72,8 +72,8 @@ def _steps_and_optimiser(recipe: Recipe) -> dict[str, Any]:
         "max_steps": recipe.max_steps,
         "learning_rate": recipe.learning_rate,
         "lr_scheduler_type": recipe.lr_scheduler_type,
-        # transformers reads a value below 1 as a share of the steps
-        "warmup_steps": recipe.warmup_steps or recipe.warmup_ratio,
+        # transformers reads a value below 1 as a share of the steps, and 1 as one step
+        "warmup_steps": recipe.warmup_steps or min(recipe.warmup_ratio, 1 - 1e-9),
         "optim": recipe.optim,
         "adam_beta1": recipe.adam_beta1,
         "adam_beta2": recipe.adam_beta2,

@@ -14,6 +14,13 @@ def evaluation_has_data_and_a_rhythm(recipe: Recipe) -> Iterator[Clash]:
         yield Clash("val_size", f"is {recipe.val_size:g}", "use a share below 1 or a whole number of rows")
     if recipe.val_size and recipe.eval_dataset:
         yield Clash("val_size", "and eval_dataset are both given", "keep one of them", ("eval_dataset",))
+    if recipe.val_size and len(recipe.dataset) > 1 and recipe.mix_strategy == "interleave_over":
+        yield Clash(
+            "val_size",
+            "goes with mix_strategy: interleave_over, which repeats rows, so held-out ones would be trained on",
+            "use eval_dataset, or interleave_under",
+            ("mix_strategy", "dataset"),
+        )
     if recipe.eval_strategy != "no" and not recipe.eval_dataset and not recipe.val_size:
         yield Clash(
             "eval_strategy",

@@ -1,5 +1,6 @@
 """The loss pass that computes each prompt once gives what TRL's own pass gives."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +10,16 @@ trl_utils = pytest.importorskip("trl.trainer.utils")
 peft = pytest.importorskip("peft")
 transformers = pytest.importorskip("transformers")
 
+from support import SMALL
+
 from grpoctl import shipped
 from grpoctl.engines.trl.log_probs import can_share_prompts, completion_log_probs
 from grpoctl.engines.trl.rollout import core_of
+from grpoctl.job import make_job
+from grpoctl.plan import plan_new
+from grpoctl.run.directory import RunDirectory
+from grpoctl.run.events import Stream
+from grpoctl.run.stop import StopRequest
 
 
 def model_with_head(kind: str, temperature: float) -> Any:
@@ -96,3 +104,35 @@ def test_a_sliding_window_shares_no_prompts() -> None:
     config = transformers.MistralConfig(vocab_size=400, num_key_value_heads=1, sliding_window=8, **sizes)
     assert not can_share_prompts(transformers.AutoModelForCausalLM.from_config(config))
     assert can_share_prompts(transformers.AutoModelForCausalLM.from_pretrained(shipped.MODELS["tiny"]))
+
+
+def test_padding_does_not_count_for_learned_positions_where_prompts_are_not_shared(tmp_path: Path) -> None:
+    """TRL's own pass counts it, so loss and rollout would be of two models."""
+    import shutil
+
+    from grpoctl.engines.trl.train import _build
+
+    config = transformers.GPT2Config(vocab_size=400, n_positions=128, n_embd=32, n_layer=2, n_head=2)
+    torch.manual_seed(0)
+    model = transformers.AutoModelForCausalLM.from_config(config)
+    model.save_pretrained(tmp_path / "gpt2")
+    for file in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copy(shipped.MODELS["tiny"] / file, tmp_path / "gpt2" / file)
+    words = [
+        *SMALL, f"model_name_or_path={tmp_path / 'gpt2'}", f"output_dir={tmp_path / 'run'}", "finetuning_type=full",
+        "disable_gradient_checkpointing=false",
+    ]  # fmt: skip
+    plan = plan_new("quickstart", words)
+    trainer, _ = _build(make_job(plan, RunDirectory(tmp_path / "run"), Stream(), None, StopRequest()))
+    assert not trainer._shares_prompts
+    prompts, prompt_mask, completions, completion_mask = batch(False)
+    ids, mask = torch.cat([prompts, completions], 1), torch.cat([prompt_mask, completion_mask], 1)
+    trainer.model.eval()  # GPT-2 has dropout
+    with torch.no_grad():
+        got, _, _ = trainer._get_per_token_logps_and_entropies(trainer.model, ids, mask, completions.shape[1])
+        for row in range(len(ids)):
+            alone = ids[row][mask[row] == 1][None]
+            count = int(completion_mask[row].sum())
+            scores = model.eval()(input_ids=alone).logits[0, -count - 1 : -1].log_softmax(-1)
+            expected = scores.gather(-1, alone[0, -count:, None])[:, 0]
+            assert torch.allclose(got[row, :count], expected, atol=1e-4)

@@ -95,6 +95,42 @@ def test_a_killed_run_ends_in_the_same_weights(
         assert told(straight) == told(killed)
 
 
+def test_a_run_that_started_from_an_adapter_goes_on_with_its_own(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a reference, which is a second copy of the start adapter."""
+    first = train("max_steps=2", name="first")
+    start = (f"adapter_name_or_path={first.path}", "pref_beta=0.04")
+    straight = train(*start, name="straight")
+    assert not list(straight.path.rglob("ref"))
+    stopped = train(*start, "max_steps=6", "lr_scheduler_type=constant", name="stopped")
+    train("max_steps=8", resume=stopped)
+    assert resumed_from(stopped) == [6]
+    assert same(straight, stopped)
+
+
+def test_a_recipe_that_counts_otherwise_draws_anew(train: Train) -> None:
+    run = train("max_steps=3", "num_iterations=2", "save_steps=1")
+    train("max_steps=6", "gradient_accumulation_steps=2", "num_iterations=1", resume=run)
+    drawn = [event["step"] for event in read_events(run.events)[0] if event["event"] == ev.SAMPLES]
+    assert drawn == [1, 3, 4, 5, 6]  # twice on each until step 3, and then each step its own
+
+
+def test_how_often_it_saves_is_the_recipes_of_now(train: Train) -> None:
+    run = train("max_steps=3")
+    train("max_steps=6", "save_steps=1", resume=run)
+    assert [event["step"] for event in read_events(run.events)[0] if event["event"] == ev.CHECKPOINT] == [3, 4, 5, 6]
+
+
+def test_without_its_optimiser_a_run_keeps_its_place_in_the_schedule(
+    train: Train, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = train("max_steps=4", "save_only_model=true", "lr_scheduler_type=linear")
+    with caplog.at_level("WARNING"):
+        train("max_steps=8", resume=run)
+    assert "holds the model alone, so the optimiser starts anew" in caplog.text
+    rates = [event["learning_rate"] for event in lasting(read_events(run.events)[0]) if event["event"] == ev.STEP]
+    assert rates[4:] == pytest.approx([1e-3, 7.5e-4, 5e-4, 2.5e-4])  # the second half of eight steps from 2e-3
+
+
 def test_training_moves_the_weights_that_are_compared(train: Train) -> None:
     assert not same(
         train(

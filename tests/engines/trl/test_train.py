@@ -197,6 +197,17 @@ def test_a_reward_that_fails_now_and_then_is_counted_and_its_completions_left_ou
         assert all((sample["reward"], sample["advantage"]) == (None, 0.0) for sample in failed)
 
 
+def test_trying_threads_holds_nothing_against_a_reward(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails_on_the_first(completions: Sequence[str], answer: Sequence[str], **_: Any) -> list[float]:
+        if "147" in answer:  # the first problem's, which is what is tried
+            raise ValueError("cannot take it")
+        return [0.0] * len(completions)
+
+    break_reward(monkeypatch, fails_on_the_first)
+    run = train("num_threads=null", "per_device_train_batch_size=1")
+    assert sum(step["reward_failures"] for step in events(run, ev.STEP)) == 4  # one problem's four answers
+
+
 @pytest.mark.parametrize("returned", [[1.0], [math.nan] * 8, None])
 def test_a_reward_that_returns_nonsense_is_one_clear_line(
     returned: Any, train: Train, monkeypatch: pytest.MonkeyPatch

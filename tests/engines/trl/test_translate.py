@@ -176,6 +176,12 @@ def test_gspo_is_grpo_with_one_ratio_for_the_sequence() -> None:
     assert (arguments["loss_type"], arguments["importance_sampling_level"]) == ("grpo", "sequence")
 
 
+def test_a_warm_up_over_all_steps_is_not_one_over_a_single_step() -> None:
+    # transformers takes 1 and more for a count
+    assert 0.999 < grpo_arguments(recipe(warmup_ratio=1.0), "run", on_cpu=True)["warmup_steps"] < 1
+    assert grpo_arguments(recipe(warmup_ratio=0.1), "run", on_cpu=True)["warmup_steps"] == 0.1
+
+
 def test_weights_that_are_trained_stay_in_float32() -> None:
     assert model_arguments(recipe(finetuning_type="full", bf16=True))["dtype"] == "float32"
     assert model_arguments(recipe(bf16=True))["dtype"] == "bfloat16"
