@@ -25,6 +25,7 @@ from grpoctl.evaluate import evaluate
 from grpoctl.machine import read_machine
 from grpoctl.run import checkpoints
 from grpoctl.run import events as ev
+from grpoctl.run.events import lasting, read_events
 from grpoctl.run.files import write_json
 
 _log = logging.getLogger(__name__)
@@ -127,8 +128,8 @@ class _Session(TrainerCallback):  # type: ignore[misc]
     def run(self) -> Outcome:
         job, trainer = self._job, self._trainer
         reached = checkpoints.step_of(job.checkpoint)
-        if reached == 0:
-            self._evaluate(0)
+        if reached == 0 or self._lacks_its_evaluation(reached):
+            self._evaluate(reached)
         if self._stop_signal() is None:
             if reached < job.max_steps:
                 trainer.train(resume_from_checkpoint=str(job.checkpoint) if job.checkpoint else None)
@@ -140,6 +141,14 @@ class _Session(TrainerCallback):  # type: ignore[misc]
             if self._evaluate(reached):
                 return Outcome(reached, job.max_steps)  # a signal that comes now finds nothing left to stop
         return Outcome(reached, job.max_steps, self._stop_signal())
+
+    def _lacks_its_evaluation(self, step: int) -> bool:
+        """Whether the run was stopped in place of the evaluation that its recipe wants behind this step."""
+        recipe = self._job.recipe
+        if recipe.eval_strategy != "steps" or step % (recipe.eval_steps or 1) or step >= self._job.max_steps:
+            return False
+        events = lasting(read_events(self._job.run.events)[0])
+        return not any(event["event"] == ev.EVAL and event.get("step") == step for event in events)
 
     # --- called by the trainer
 

@@ -107,6 +107,29 @@ def test_a_run_that_started_from_an_adapter_goes_on_with_its_own(train: Train, m
     assert same(straight, stopped)
 
 
+def test_a_stop_in_place_of_an_evaluation_only_puts_it_off(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are due behind step 4."""
+    steps = GroupTrainer.training_step
+
+    def stopping(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.state.global_step == 3:
+            signal.raise_signal(signal.SIGTERM)
+        return steps(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GroupTrainer, "training_step", stopping)
+        run = train("eval_dataset=tiny_arithmetic_test", "eval_strategy=steps", "eval_steps=2")
+    assert resumed_from(run) == []
+    train(resume=run)
+    assert [event["step"] for event in lasting(read_events(run.events)[0]) if event["event"] == ev.EVAL] == [
+        0,
+        2,
+        4,
+        6,
+        8,
+    ]
+
+
 def test_a_recipe_that_counts_otherwise_draws_anew(train: Train) -> None:
     run = train("max_steps=3", "num_iterations=2", "save_steps=1")
     train("max_steps=6", "gradient_accumulation_steps=2", "num_iterations=1", resume=run)
