@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from grpoctl.rewards.numbers import number_in, same_number
+from grpoctl.rewards.numbers import distance, equal, read_number
 from grpoctl.rewards.registry import Score, reward
-from grpoctl.rewards.tags import last_tagged
+from grpoctl.rewards.tags import all_last_tagged
 
 
 @reward(maximum=3.0)
@@ -29,7 +29,7 @@ def match_format_approximately(
 def check_answer(completions: Sequence[str], answer: Sequence[str], *, answer_tag: str = "answer") -> list[Score]:
     """3 for the right answer in its tag, 0.5 within 10% of it, 0.25 within 20%, else -1."""
     return [
-        _graded(last_tagged(completion, answer_tag), gold) for completion, gold in zip(completions, answer, strict=True)
+        _graded(said, gold) for said, gold in zip(all_last_tagged(completions, answer_tag), answer, strict=True)
     ]
 
 
@@ -53,15 +53,15 @@ def _is_exact(text: str, reasoning_tag: str, answer_tag: str) -> bool:
 def _graded(said: str | None, gold: str) -> float:
     if said is None:
         return -1.0
-    if said.strip() == gold.strip():
+    if said == gold or said.strip() == gold.strip():
         return 3.0
-    number, wanted = number_in(said), number_in(gold)
+    number, wanted = read_number(said), read_number(gold)
     if number is None or wanted is None:
         return -1.0
-    if same_number(number, wanted):
+    share = distance(number, wanted)
+    if share == 0.0:
         return 3.0
-    distance = abs(number - wanted) / abs(wanted) if wanted else float("inf")
-    return 0.5 if distance <= 0.1 else 0.25 if distance <= 0.2 else -1.0
+    return 0.5 if share <= 0.1 else 0.25 if share <= 0.2 else -1.0
 
 
 # Bounded, so that a completion of a million digits costs no more than one of twenty.
@@ -71,6 +71,6 @@ _FIRST_NUMBER = re.compile(r"-?[0-9][0-9,]{0,30}(?:\.[0-9]{1,30})?", re.ASCII)
 def _first_is_right(completion: str, gold: str, answer_tag: str) -> bool:
     opening = completion.rfind(f"<{answer_tag}>")
     match = _FIRST_NUMBER.search(completion, opening) if opening >= 0 else None
-    number = number_in(match.group().rstrip(",")) if match else None
-    wanted = number_in(gold)
-    return number is not None and wanted is not None and same_number(number, wanted)
+    number = read_number(match.group().rstrip(",")) if match else None
+    wanted = read_number(gold)
+    return number is not None and wanted is not None and equal(number, wanted)

@@ -1,31 +1,125 @@
-"""Which one number does a text say, as people write numbers?"""
+"""Which one number does a text say, as people write numbers?
+
+A currency, a unit, a percent sign, a name before `=`, LaTeX around it: all of that may stand with the number. A second
+number, or words that are no unit, may not: `17 or 18`, `not 18` and `about 18` say no number.
+"""
 
 import math
 import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from grpoctl.rewards.chinese import MYRIADS, in_figures
+from grpoctl.rewards.dressing import undressed
+from grpoctl.rewards.units import CURRENCY, unit_in
 
 # Longer texts are no number, and the bound keeps hostile ones cheap.
-MAX_LENGTH = 100
-
-# ASCII digits alone: \d would read Arabic and full-width ones as well.
-_PLAIN = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]{1,3})?|\.[0-9]+)"
-_NUMBER = re.compile(rf"([-+]?)\s?[$€£¥]?\s?({_PLAIN})(?:\s?/\s?({_PLAIN}))?\.?", re.ASCII)
+MAX_LENGTH = 120
 
 
-def number_in(text: str) -> float | None:
+class Number(NamedTuple):
+    """A number and what stood with it."""
+
+    value: int | float
+    percent: bool = False
+    unit: str = ""
+    name: str = ""  # the x of x = 4
+
+
+def read_number(text: str) -> Number | None:
     """The number, or None where the text says no number, several, or more than a number."""
     text = text.strip()
-    match = _NUMBER.fullmatch(text) if len(text) <= MAX_LENGTH else None
+    return _read(text) if len(text) <= MAX_LENGTH else None
+
+
+def equal(said: Number, gold: Number) -> bool:
+    """The same number; where both bring a unit or a name, that is the same as well."""
+    return distance(said, gold) == 0.0
+
+
+def distance(said: Number, gold: Number) -> float:
+    """How far the said number is from the gold one, as a share of it; 0 only where they are equal."""
+    if said[1:] == gold[1:]:  # nearly always, as both are bare
+        return _apart(said.value, gold.value)
+    if not _comparable(said, gold):
+        return math.inf
+    return min(_apart(value, wanted) for value, wanted in _readings(said, gold))
+
+
+def _comparable(said: Number, gold: Number) -> bool:
+    return (not (said.unit and gold.unit) or said.unit == gold.unit) and (
+        not (said.name and gold.name) or said.name == gold.name
+    )
+
+
+def _readings(said: Number, gold: Number) -> list[tuple[float, float]]:
+    """The pairs of values to compare: 50% stands for 50 where percents were asked for, and for a gold 0.5 or 1/2."""
+    pairs: list[tuple[float, float]] = [(said.value, gold.value)]
+    if said.percent is gold.percent:
+        return pairs
+    if said.percent and abs(gold.value) < 1:
+        pairs.append((said.value / 100, gold.value))
+    if gold.percent:
+        pairs.append((said.value, gold.value / 100))
+    return pairs
+
+
+def _apart(value: float, wanted: float) -> float:
+    """The distance as a share, and 0 for what rounding alone sets apart; whole numbers have none. 18.0001 is not 18."""
+    if value == wanted:
+        return 0.0
+    whole = value == int(value) and wanted == int(wanted)
+    if not whole and math.isclose(value, wanted, rel_tol=1e-9, abs_tol=1e-12):
+        return 0.0
+    return abs(value - wanted) / abs(wanted) if wanted else math.inf
+
+
+# ASCII figures alone: \d would read Arabic ones as well. Full-width ones are made ASCII first.
+_PLAIN = r"(?:[0-9]{1,3}(?:,[0-9]{2,3})*,[0-9]{3}(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]{1,3})?|\.[0-9]+)"
+_POWER = r"(?: ?[x×] ?10\^(?P<power>-?[0-9]{1,3}))"
+_SCALE = r"(?:(?P<letter>[kK]|M|bn)\b| ?(?P<scale>hundred|thousand|million|billion|trillion|[百千万萬亿億]))"
+_NUMBER = re.compile(
+    r"(?:(?P<name>[A-Za-z]) ?= ?)?"
+    rf"(?P<sign>[-+]?) ?(?:(?P<currency>{CURRENCY}) ?(?P<second_sign>-?))?"
+    rf"(?:(?P<whole>[0-9]+) (?=[0-9]+ ?/))?(?P<top>{_PLAIN})(?: ?/ ?(?P<bottom>{_PLAIN}))?"
+    rf"(?:{_POWER}|{_SCALE})?"
+    r"(?: ?(?P<percent>%|percent\b|per cent\b))?(?P<unit>.*)",
+    re.ASCII | re.DOTALL,
+)
+_SCALES = {"k": 10**3, "K": 10**3, "M": 10**6, "bn": 10**9, "hundred": 100, "thousand": 10**3, "million": 10**6,
+           "billion": 10**9, "trillion": 10**12, "百": 100, "千": 1000, **MYRIADS}  # fmt: skip
+_SIMPLE = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?", re.ASCII)
+
+
+@lru_cache(maxsize=8192)
+def _read(text: str) -> Number | None:
+    if _SIMPLE.fullmatch(text):
+        return Number(float(text) if "." in text else int(text))
+    text = in_figures(undressed(text))
+    match = _NUMBER.fullmatch(text)
     if match is None:
         return None
-    sign, top, bottom = match.groups()
-    value = float(top.replace(",", ""))
-    if bottom is not None:
-        divisor = float(bottom.replace(",", ""))
+    unit = unit_in(match["unit"])
+    value = _value(match)
+    if unit is None or value is None or not math.isfinite(value):
+        return None
+    negative = "-" in (match["sign"], match["second_sign"])
+    unit = unit or unit_in(match["currency"] or "") or ""
+    return Number(-value if negative else value, match["percent"] is not None, unit, match["name"] or "")
+
+
+def _value(match: re.Match[str]) -> int | float | None:
+    value = _plain(match["top"])
+    if match["bottom"] is not None:
+        divisor = _plain(match["bottom"])
         value = value / divisor if divisor else math.nan
-    value = -value if sign == "-" else value
-    return value if math.isfinite(value) else None
+        value += int(match["whole"] or 0)
+    if match["power"] is not None:
+        value = value * 10.0 ** int(match["power"])
+    scale = _SCALES.get(match["letter"] or match["scale"] or "", 1)
+    return round(value * scale, 9) if scale > 1 and isinstance(value, float) else value * scale
 
 
-def same_number(one: float, other: float) -> bool:
-    """Equal but for rounding; 18.0001 is not 18."""
-    return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+def _plain(figures: str) -> int | float:
+    figures = figures.replace(",", "")
+    return int(figures) if figures.isdigit() else float(figures)

@@ -37,6 +37,7 @@ class Reward:
     name: str
     function: RewardFunction
     maximum: float | None  # None: it has no highest score
+    slow: bool  # it takes milliseconds a completion, so it is kept off the main path
     columns: tuple[str, ...]
     arguments: dict[str, inspect.Parameter]
 
@@ -66,7 +67,7 @@ class BadReward(ValueError):
 _REWARDS: dict[str, Reward] = {}
 
 
-def reward(*, maximum: float | None) -> Callable[[Function], Function]:
+def reward(*, maximum: float | None, slow: bool = False) -> Callable[[Function], Function]:
     """Register a reward under its function's name, with the highest score that it gives (None: no highest)."""
 
     def register(function: Function) -> Function:
@@ -76,7 +77,7 @@ def reward(*, maximum: float | None) -> Callable[[Function], Function]:
         ]
         arguments = {name: p for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
         name = function.__name__
-        _REWARDS[name] = Reward(name, function, maximum, tuple(columns), arguments)
+        _REWARDS[name] = Reward(name, function, maximum, slow, tuple(columns), arguments)
         return function
 
     return register

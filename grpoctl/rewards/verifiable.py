@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
-from grpoctl.rewards.numbers import number_in, same_number
+from grpoctl.rewards.numbers import equal, read_number
 from grpoctl.rewards.registry import Score, reward
-from grpoctl.rewards.tags import has_pair, last_tagged
+from grpoctl.rewards.tags import all_last_tagged, has_pair
 
 
 @reward(maximum=1.0)
 def accuracy(completions: Sequence[str], answer: Sequence[str], *, answer_tag: str = "answer") -> list[Score]:
     """1 where the text of the last answer tag equals the gold answer, as text or as a number; else 0."""
     return [
-        1.0 if _is_right(last_tagged(completion, answer_tag), gold) else 0.0
-        for completion, gold in zip(completions, answer, strict=True)
+        1.0 if said is not None and (said == gold or is_right(said, gold)) else 0.0
+        for said, gold in zip(all_last_tagged(completions, answer_tag), answer, strict=True)
     ]
 
 
@@ -25,10 +25,11 @@ def format(completions: Sequence[str], *, reasoning_tag: str = "think", answer_t
     ]
 
 
-def _is_right(said: str | None, gold: str) -> bool:
-    if said is None:
-        return False
-    if said.strip() == gold.strip():
+def is_right(said: str, gold: str) -> bool:
+    """Whether the text of an answer tag is the gold answer."""
+    said, gold = said.strip(), gold.strip()
+    if said == gold:
         return True
-    number, wanted = number_in(said), number_in(gold)
-    return number is not None and wanted is not None and same_number(number, wanted)
+    number = read_number(said)
+    wanted = read_number(gold) if number is not None else None
+    return number is not None and wanted is not None and equal(number, wanted)

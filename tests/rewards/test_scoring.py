@@ -13,7 +13,7 @@ from grpoctl.rewards.scoring import BrokenReward, Scorer, Scores
 
 def ready(function: Callable[..., Any], *columns: str, weight: float = 1.0) -> ReadyReward:
     """A reward around a function of these columns, which no registry knows."""
-    return ReadyReward(Reward(function.__name__, function, None, columns, {}), weight, {})
+    return ReadyReward(Reward(function.__name__, function, None, False, columns, {}), weight, {})
 
 
 def returning(scores: Any, weight: float = 1.0) -> ReadyReward:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from grpoctl.data.rows import gold_answer
-from grpoctl.rewards.numbers import number_in
 from grpoctl.rewards.verifiable import accuracy, format
 
 GSM8K = Path(__file__).parents[3] / "shared" / "data" / "gsm8k" / "train.jsonl"
@@ -22,7 +21,7 @@ def test_accuracy_reads_a_number_as_people_write_it(said: str) -> None:
 
 @pytest.mark.parametrize(
     "said",
-    ["17", "17 or 18", "18 or 17", "not 18", "x = 17 = 18", "1800%", "18.0001", "", "١٨", "１８ ", "1e999999", "nan",
+    ["17", "17 or 18", "18 or 17", "not 18", "x = 17 = 18", "1800%", "18.0001", "", "١٨", "1e999999", "nan",
      "9" * 5000,
      "我不確定，可能是 10 頁？", "(" * 10_000 + "18"],
 )  # fmt: skip
@@ -32,13 +31,16 @@ def test_accuracy_takes_nothing_but_the_answer(said: str) -> None:
 
 def test_equal_text_comes_before_equal_numbers() -> None:
     assert score("x = 4", "x = 4") == 1.0
-    assert score("x = 4", "4") == 0.0
+    assert score("a lot", "a lot") == 1.0
+    assert score("4", "x = 4") == score("x=4", "x = 4") == 1.0
+    assert score("y = 4", "x = 4") == score("5", "x = 4") == 0.0
     assert score("1,234", "1234") == 1.0
 
 
 def test_only_the_last_answer_tag_counts_and_only_a_closed_one() -> None:
     assert accuracy(["18 <answer>0</answer>"], ["18"]) == [0.0]
     assert accuracy(["<answer>0</answer> no, <answer>18</answer>"], ["18"]) == [1.0]
+    assert accuracy(["<answer>18</answer> and that is </answer>"], ["18"]) == [1.0]
     assert accuracy(["<answer>18"], ["18"]) == [0.0]
     assert accuracy(["18"], ["18"]) == [0.0]
     assert accuracy(["<final>18</final>"], ["18"], answer_tag="final") == [1.0]
@@ -61,11 +63,6 @@ def test_format_asks_for_both_pairs_of_tags(completion: str, expected: float) ->
 
 def test_format_takes_the_recipes_tag() -> None:
     assert format(["<reasoning>a</reasoning><answer>1</answer>"], reasoning_tag="reasoning") == [1.0]
-
-
-@pytest.mark.parametrize("text", ["1 2", "1,23", "--1", "1/0", "", "a", "1e400", "12 pages"])
-def test_what_is_no_number_reads_as_none(text: str) -> None:
-    assert number_in(text) is None
 
 
 def test_no_completion_makes_a_reward_slow() -> None:
