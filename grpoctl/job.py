@@ -40,7 +40,8 @@ def make_job(plan: Plan, run: RunDirectory, stream: Stream, checkpoint: Path | N
         held = [
             Problem(tokenizer.render(messages_of(row, recipe), recipe.enable_thinking), row) for row in found.eval_rows
         ]
-    return TrainJob(recipe, model, problems, held, Scorer(found.rewards), plan.max_steps, run, stream, stop, checkpoint)
+    scorer = Scorer(found.rewards, recipe)
+    return TrainJob(recipe, model, problems, held, scorer, plan.max_steps, run, stream, stop, checkpoint)
 
 
 def make_stream(run: RunDirectory, recipe: Recipe, checkpoint: Path | None) -> Stream:

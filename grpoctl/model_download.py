@@ -12,8 +12,11 @@ _WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
 
 
 def fetch_models(recipe: Recipe) -> bool:
-    """Download what the recipe names and this machine lacks (model, tokenizer, adapters); whether there was any."""
-    named = filter(None, (recipe.model_name_or_path, recipe.tokenizer_name_or_path, *recipe.adapter_name_or_path))
+    """Download the models that the recipe names and this machine lacks; whether there were any."""
+    judges = [str(use.args.get("path", "")) for use in recipe.reward_funcs if use.use == "model"]
+    named = filter(
+        None, (recipe.model_name_or_path, recipe.tokenizer_name_or_path, *recipe.adapter_name_or_path, *judges)
+    )
     missing = [
         name
         for name in dict.fromkeys(named)

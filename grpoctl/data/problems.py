@@ -16,10 +16,19 @@ class Problem:
     row: Row
 
 
-def columns_of(rows: Sequence[Row]) -> dict[str, list[Any]]:
-    """What rewards read beside the completions: every column of the data set, and the gold answers."""
+def columns_of(
+    rows: Sequence[Row], prompts: Sequence[str] | None = None, tokens: Sequence[int] | None = None
+) -> dict[str, list[Any]]:
+    """What rewards read beside the completions: every column of the data set, the gold answers, and what is given."""
     names = dict.fromkeys(name for row in rows for name in row.columns)
-    return {**{name: [row.columns.get(name) for row in rows] for name in names}, "answer": [row.answer for row in rows]}
+    gold, questions = [row.answer for row in rows], [row.question for row in rows]
+    columns = {name: [row.columns.get(name) for row in rows] for name in names}
+    given: dict[str, list[Any]] = {"question": questions, "references": gold, **columns, "answer": gold}
+    if prompts is not None:
+        given["prompts"] = list(prompts)
+    if tokens is not None:
+        given["completion_tokens"] = list(tokens)
+    return given
 
 
 def hold_back(problems: Sequence[Problem], count: int, seed: int) -> tuple[list[Problem], list[Problem]]:

@@ -12,7 +12,7 @@ from grpoctl.recipe.schema import Recipe
 def check_prompts(recipe: Recipe, result: Preflight, tell: Teller) -> None:
     """Render every prompt, count its tokens, and leave out those that are too long."""
     _check_that_tags_are_asked_for(recipe, result, tell)
-    tokenizer = _tokenizer(recipe, tell)
+    result.tokenizer = tokenizer = _tokenizer(recipe, tell)
     rows = result.rows
     if tokenizer is None or not rows:
         return

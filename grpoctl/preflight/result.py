@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from grpoctl.data.chat import ChatTokenizer
 from grpoctl.data.rows import Row
 from grpoctl.errors import Finding, WithFindings
 from grpoctl.recipe.load import RecipeReading
@@ -22,6 +23,7 @@ class Preflight(WithFindings):
     rewards: list[ReadyReward] = field(default_factory=list)
     gold_scores: list[float] = field(default_factory=list)
     empty_scores: list[float] = field(default_factory=list)
+    tokenizer: ChatTokenizer | None = None
     prompts: list[str] = field(default_factory=list)
     prompt_tokens: list[int] = field(default_factory=list)
     plan: StepPlan | None = None

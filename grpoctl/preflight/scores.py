@@ -7,11 +7,14 @@ from grpoctl.data.problems import columns_of
 from grpoctl.data.rows import Row
 from grpoctl.preflight.result import Preflight, Teller
 from grpoctl.recipe.schema import Recipe
-from grpoctl.rewards.registry import BadReward, ReadyReward, ready_reward
-from grpoctl.rewards.scoring import BrokenReward, scores_of
+from grpoctl.recipe.yaml_text import KeyPath
+from grpoctl.rewards.registry import GIVEN_COLUMNS, BadReward, ReadyReward, ready_reward
+from grpoctl.rewards.results import BrokenReward
+from grpoctl.rewards.scoring import scores_within
 
-# Gold answers are tried on so many rows: enough to see what kind they are.
+# Gold answers are tried on so many rows: enough to see what kind they are, and to see whether a slow reward works.
 GOLD_ROWS = 200
+_GOLD_ROWS_IF_SLOW = 8
 
 # Longer ones are worked solutions, which no model repeats word for word.
 LONG_ANSWER = 80
@@ -22,7 +25,9 @@ def check_rewards(recipe: Recipe, result: Preflight, tell: Teller) -> None:
         try:
             result.rewards.append(ready_reward(use, recipe))
         except BadReward as error:
-            tell.error(("reward_funcs", number, *error.path), error.problem, error.fix)
+            beside: KeyPath = ("reward_funcs", number, *error.path[1:])  # an argument may stand beside `use` itself
+            is_beside = error.path[:1] == ("args",) and beside in tell.reading.source.lines
+            tell.error(beside if is_beside else ("reward_funcs", number, *error.path), error.problem, error.fix)
 
 
 def gold_completion(recipe: Recipe, row: Row, reasoning: str, own_tags: Mapping[str, Any] | None = None) -> str:
@@ -35,28 +40,14 @@ def gold_completion(recipe: Recipe, row: Row, reasoning: str, own_tags: Mapping[
 def score_gold_answers(recipe: Recipe, result: Preflight, tell: Teller) -> None:
     """A completion with the gold answer must earn each reward's maximum, or the reward and the data do not fit."""
     rows = (result.rows or [])[:GOLD_ROWS]
-    columns = columns_of(rows)
     for number, ready in enumerate(result.rewards):
-        lacking = [column for column in ready.reward.columns if column not in columns]
+        lacking = ready.lacking(dict.fromkeys([*columns_of(rows), *GIVEN_COLUMNS]))
         if lacking:
             problem = f"uses {ready.reward.name}, which reads {lacking[0]}, a column that the data lacks"
-            tell.error(("reward_funcs", number), problem, "add the column")
-            continue
-        gold = [gold_completion(recipe, row, "\nas the data set says\n", ready.arguments) for row in rows]
-        try:
-            given, faults = scores_of(ready, gold, columns)
-            empty, _ = scores_of(ready, [""] * len(rows), columns)
-        except BrokenReward as error:
-            tell.error(("reward_funcs", number), f"uses {ready.reward.name}, which {error.problem}", error.fix)
-            continue
-        if faults:
-            problem = f"uses {ready.reward.name}, which fails on a gold answer ({next(iter(faults.values()))})"
-            tell.error(("reward_funcs", number), problem, "mend it or take it out")
-            continue
-        scores = [score or 0.0 for score in given]
-        _tell_of_low_scores(number, ready, scores, rows, tell)
-        result.gold_scores.append(ready.weight * scores[0])
-        result.empty_scores.append(ready.weight * (empty[0] or 0.0))
+            held = ", ".join(list(rows[0].columns)[:12])
+            tell.error(("reward_funcs", number), problem, f"add the column, or read one of {held}")
+        elif ready.reward.tried_by_check:
+            _try(number, ready, rows[:_GOLD_ROWS_IF_SLOW] if ready.reward.slow else rows, recipe, result, tell)
     if result.gold_scores and sum(result.gold_scores) <= sum(result.empty_scores):
         tell.warn(
             "reward_funcs", "give a right answer no more than an empty one", "change the rewards or their weights"
@@ -68,6 +59,29 @@ def score_gold_answers(recipe: Recipe, result: Preflight, tell: Teller) -> None:
             f'has long gold answers ("{long_ones[0][:40]} …"), which a model will not repeat word for word',
             "put the final answer behind #### or into a column of its own, named by columns.answer",
         )
+
+
+def _try(number: int, ready: ReadyReward, rows: list[Row], recipe: Recipe, result: Preflight, tell: Teller) -> None:
+    """What a gold answer and an empty one earn from one reward."""
+    gold = [gold_completion(recipe, row, "\nas the data set says\n", ready.arguments) for row in rows]
+    given = []
+    for completions in (gold, [""] * len(rows)):
+        tokens = result.tokenizer.lengths(completions) if result.tokenizer is not None else [1] * len(rows)
+        columns = columns_of(rows, result.prompts[: len(rows)] or [row.question for row in rows], tokens)
+        try:
+            scores, faults = scores_within(ready, completions, columns, recipe.reward_timeout_s)
+        except BrokenReward as error:
+            tell.error(("reward_funcs", number), f"uses {ready.reward.name}, which {error.problem}", error.fix)
+            return
+        if faults:
+            what = "a gold answer" if completions is gold else "an empty completion"
+            problem = f"uses {ready.reward.name}, which fails on {what} ({next(iter(faults.values())).said})"
+            tell.error(("reward_funcs", number), problem, "mend it or take it out")
+            return
+        given.append([score or 0.0 for score in scores])
+    _tell_of_low_scores(number, ready, given[0], rows, tell)
+    result.gold_scores.append(ready.weight * given[0][0])
+    result.empty_scores.append(ready.weight * given[1][0])
 
 
 def _tell_of_low_scores(number: int, ready: ReadyReward, scores: list[float], rows: list[Row], tell: Teller) -> None:

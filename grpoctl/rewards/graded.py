@@ -28,9 +28,7 @@ def match_format_approximately(
 @reward(maximum=3.0)
 def check_answer(completions: Sequence[str], answer: Sequence[str], *, answer_tag: str = "answer") -> list[Score]:
     """3 for the right answer in its tag, 0.5 within 10% of it, 0.25 within 20%, else -1."""
-    return [
-        _graded(said, gold) for said, gold in zip(all_last_tagged(completions, answer_tag), answer, strict=True)
-    ]
+    return [_graded(said, gold) for said, gold in zip(all_last_tagged(completions, answer_tag), answer, strict=True)]
 
 
 @reward(maximum=1.5)

@@ -3,18 +3,20 @@
 A reward is one function in a module of this package:
 
     @reward(maximum=1.0)
-    def name(completions: list[str], answer: list[str], *, option: float = 0.5) -> list[float | None]:
+    def name(completions: Sequence[str], answer: Sequence[str], *, option: float = 0.5) -> list[Score]:
+        \"\"\"What it gives, in one line: its documentation.\"\"\"
 
-Parameters before the star are batches: the completions, and columns of the data set by name (`answer` is the gold
-answer). Those after it are arguments, which a recipe may set; `reasoning_tag` and `answer_tag` are filled in from the
-recipe. None as a score means that the reward does not apply.
+Parameters before the star are batches: the completions, and columns by name. Those are the data set's, and beside them
+`answer` (the gold answer, also as `references`), `question`, `prompts` (as the model saw them) and `completion_tokens`
+(how many tokens each completion has). Parameters after the star are arguments, which a recipe may set; a few are filled
+in from the recipe's own keys. None as a score means that the reward does not apply.
 """
 
 import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
@@ -22,12 +24,18 @@ from grpoctl import rewards
 from grpoctl.errors import nearest, shown
 from grpoctl.recipe.keys.grpo import RewardUse
 from grpoctl.recipe.schema import Recipe
+from grpoctl.rewards.own import is_own, load_function, parameters_of, scoring_with
 
 Score = float | None
 RewardFunction = Callable[..., list[Score]]
 Function = TypeVar("Function", bound=RewardFunction)
+# Problem, fix and argument of what can be said to be wrong without running the reward.
+Refusal = Callable[[Mapping[str, Any]], tuple[str, str, str] | None]
 
-_FROM_RECIPE = ("reasoning_tag", "answer_tag")
+# Columns that whoever scores brings along, beside those of the data set.
+GIVEN_COLUMNS = ("answer", "references", "question", "prompts", "completion_tokens")
+
+_FROM_RECIPE = ("reasoning_tag", "answer_tag", "max_completion_length")
 
 
 @dataclass(frozen=True)
@@ -36,10 +44,20 @@ class Reward:
 
     name: str
     function: RewardFunction
-    maximum: float | None  # None: it has no highest score
-    slow: bool  # it takes milliseconds a completion, so it is kept off the main path
-    columns: tuple[str, ...]
-    arguments: dict[str, inspect.Parameter]
+    maximum: float | None = None  # None: it has no highest score
+    columns: tuple[str, ...] = ()
+    arguments: Mapping[str, inspect.Parameter] = field(default_factory=dict)
+    # Columns that it takes where the data has them; a recipe may also give one as an argument.
+    optional: tuple[str, ...] = ()
+    takes_every_column: bool = False
+    slow: bool = False  # it takes milliseconds a completion or more, so it is kept off the main path
+    tried_by_check: bool = True  # it needs neither a model nor a network
+    refuses: Refusal = lambda arguments: None
+
+    @property
+    def summary(self) -> str:
+        """What it gives, in one line."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
 
 @dataclass(frozen=True)
@@ -48,12 +66,19 @@ class ReadyReward:
 
     reward: Reward
     weight: float
-    arguments: dict[str, Any]
+    arguments: Mapping[str, Any]
+
+    def lacking(self, columns: Mapping[str, Any]) -> list[str]:
+        """The columns that it needs and that are not there."""
+        return [name for name in self.reward.columns if name not in columns]
 
     def score(self, completions: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> list[Score]:
         """The unweighted scores of a batch."""
-        batches = {name: columns[name] for name in self.reward.columns}
-        return self.reward.function(completions=completions, **batches, **self.arguments)
+        found, taken = self.reward, columns
+        if not found.takes_every_column:
+            names = [*found.columns, *(name for name in found.optional if name in columns)]
+            taken = {name: columns[name] for name in names}
+        return found.function(completions=completions, **{**taken, **self.arguments})
 
 
 class BadReward(ValueError):
@@ -67,7 +92,9 @@ class BadReward(ValueError):
 _REWARDS: dict[str, Reward] = {}
 
 
-def reward(*, maximum: float | None, slow: bool = False) -> Callable[[Function], Function]:
+def reward(
+    *, maximum: float | None, slow: bool = False, tried_by_check: bool = True, refuses: Refusal = lambda arguments: None
+) -> Callable[[Function], Function]:
     """Register a reward under its function's name, with the highest score that it gives (None: no highest)."""
 
     def register(function: Function) -> Function:
@@ -76,8 +103,16 @@ def reward(*, maximum: float | None, slow: bool = False) -> Callable[[Function],
             name for name, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD and name != "completions"
         ]
         arguments = {name: p for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
-        name = function.__name__
-        _REWARDS[name] = Reward(name, function, maximum, slow, tuple(columns), arguments)
+        _REWARDS[function.__name__] = Reward(
+            function.__name__,
+            function,
+            maximum,
+            tuple(columns),
+            arguments,
+            slow=slow,
+            tried_by_check=tried_by_check,
+            refuses=refuses,
+        )
         return function
 
     return register
@@ -97,25 +132,60 @@ def all_rewards() -> dict[str, Reward]:
 
 def ready_reward(use: RewardUse, recipe: Recipe) -> ReadyReward:
     """One entry of reward_funcs, its name looked up and its arguments checked against the signature."""
-    known = all_rewards()
-    if use.use not in known:
-        close = nearest(use.use.removesuffix("_reward").removesuffix("_func"), known)
-        fix = f"did you mean {close}?" if close else f"use one of {', '.join(known)}"
-        raise BadReward(f"names {shown(use.use)}, which is no reward", fix, "use")
-    found = known[use.use]
+    found = _own(use.use, use.args) if is_own(use.use) else _built_in(use.use)
     for name, value in use.args.items():
         _check_argument(found, name, value)
     from_recipe = {name: getattr(recipe, name) for name in _FROM_RECIPE if name in found.arguments}
-    return ReadyReward(found, use.weight, {**from_recipe, **use.args})
+    arguments = {**from_recipe, **use.args}
+    for name, parameter in found.arguments.items():
+        if parameter.default is parameter.empty and name not in arguments:
+            raise BadReward(f"uses {found.name} without {name}", f"add {name}: …", "args")
+    refused = found.refuses(arguments)
+    if refused is not None:
+        problem, fix, name = refused
+        raise BadReward(problem, fix, "args", name)
+    return ReadyReward(found, use.weight, arguments)
+
+
+def _built_in(name: str) -> Reward:
+    known = all_rewards()
+    if name not in known:
+        close = nearest(name.removesuffix("_reward").removesuffix("_func"), known)
+        fix = f"did you mean {close}?" if close else f"use one of {', '.join(known)}, or your_file.py:function"
+        raise BadReward(f"names {shown(name)}, which is no reward", fix, "use")
+    return known[name]
+
+
+def _own(place: str, given: Mapping[str, Any]) -> Reward:
+    """The user's own function, in whichever of the known forms it is written."""
+    try:
+        function = load_function(place)
+    except ValueError as error:
+        problem, _, fix = str(error).partition("; ")
+        raise BadReward(problem, fix, "use") from None
+    takes = parameters_of(function)
+    return Reward(
+        place.rpartition(":")[2],
+        scoring_with(function, {*takes.arguments, *given}),
+        columns=takes.columns,
+        arguments=takes.arguments,
+        optional=takes.optional,
+        takes_every_column=takes.every_column,
+        slow=True,
+    )
 
 
 def _check_argument(found: Reward, name: str, value: object) -> None:
-    if name not in found.arguments:
-        close = nearest(name, found.arguments)
-        takes = f"{found.name} takes {', '.join(found.arguments) or 'no arguments'}"
-        raise BadReward(f"is no argument of {found.name}", f"did you mean {close}?" if close else takes, "args", name)
-    wanted = found.arguments[name].annotation
+    takes = [*found.arguments, *found.optional]
+    if name not in takes:
+        close = nearest(name, [*takes, "use", "weight", "args"])
+        listed = f"{found.name} takes {', '.join(takes) or 'no arguments'}"
+        raise BadReward(f"is no argument of {found.name}", f"did you mean {close}?" if close else listed, "args", name)
+    wanted = found.arguments[name].annotation if name in found.arguments else None
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return
     if isinstance(wanted, type) and (not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool)):
-        raise BadReward(f"is {shown(value)}", f"give a {wanted.__name__}", "args", name)
+        raise BadReward(f"is {shown(value)}", f"give {_TYPES.get(wanted, wanted.__name__)}", "args", name)
+
+
+_TYPES: dict[type, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}

@@ -2,31 +2,23 @@
 
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from grpoctl.errors import GrpoctlError, printable
+from grpoctl.errors import GrpoctlError
+from grpoctl.recipe.schema import Recipe
 from grpoctl.rewards.registry import ReadyReward, Score
+from grpoctl.rewards.results import BrokenReward, Fault, scores_of
 
 _log = logging.getLogger(__name__)
 NAN = math.nan
 
-# Batches in a row on which a reward may fail as a whole.
-_PATIENCE = 3
-
-_CONTRACT = "return one for each completion, None where it does not apply"
-
-# A score, and what went wrong in its place.
-Checked = tuple[Score, str | None]
-
-
-class BrokenReward(GrpoctlError):
-    """A reward that gives nothing to train on."""
-
-    def __init__(self, name: str, problem: str, fix: str) -> None:
-        super().__init__(f"reward {name}: {problem}; {fix}.")
-        self.problem, self.fix = problem, fix
+# Batches over which failures are counted: one may be an accident.
+_WINDOW = 3
 
 
 @dataclass
@@ -42,26 +34,26 @@ class Scores:
 class Scorer:
     """The rewards of a recipe, under names that differ."""
 
-    def __init__(self, rewards: Sequence[ReadyReward], *, counts: bool = True) -> None:
+    def __init__(self, rewards: Sequence[ReadyReward], recipe: Recipe | None = None, *, counts: bool = True) -> None:
         """`counts=False` is for trials: failures are neither told nor held against a reward."""
-        self._counts = counts
-        self.rewards: dict[str, ReadyReward] = {}
-        for ready in rewards:
-            name, number = ready.reward.name, 1
-            while name in self.rewards:  # the same reward with other arguments
-                number += 1
-                name = f"{ready.reward.name}_{number}"
-            self.rewards[name] = ready
+        recipe = recipe or Recipe()
+        self._counts, self._timeout_s, self._share = counts, recipe.reward_timeout_s, recipe.max_reward_failures
+        self.rewards = named(rewards)
         self._told: set[str] = set()
-        self._failed_in_a_row: dict[str, int] = {}
+        self._recent = {name: deque[tuple[int, int]](maxlen=_WINDOW) for name in self.rewards}
+
+    def for_trial(self) -> "Scorer":
+        """The same rewards, whose failures do not count."""
+        trial = Scorer([], counts=False)
+        trial.rewards, trial._timeout_s = self.rewards, self._timeout_s
+        return trial
 
     def score(self, completions: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> Scores:
-        """Every reward on every completion; BrokenReward where one goes on failing on all of them."""
+        """Every reward on every completion; BrokenReward where one fails on too many of them."""
         by_reward: dict[str, list[Score]] = {}
         failures: dict[str, int] = {}
         failed_rows: set[int] = set()
-        for name, ready in self.rewards.items():
-            scores, faults = scores_of(ready, completions, columns)
+        for name, (scores, faults) in self._all(completions, columns).items():
             by_reward[name] = scores
             failed_rows |= faults.keys()
             if self._counts:
@@ -74,77 +66,85 @@ class Scorer:
         ]
         return Scores(by_reward, totals, failures)
 
+    def _all(
+        self, completions: Sequence[str], columns: Mapping[str, Sequence[Any]]
+    ) -> dict[str, tuple[list[Score], dict[int, Fault]]]:
+        """The slow ones work beside the quick ones, and each other."""
+        slow = {name: _Beside(ready, completions, columns) for name, ready in self.rewards.items() if ready.reward.slow}
+        quick = {
+            name: scores_of(ready, completions, columns) for name, ready in self.rewards.items() if name not in slow
+        }
+        deadline = time.monotonic() + self._timeout_s
+        found = {**quick, **{name: call.result(deadline, self._timeout_s) for name, call in slow.items()}}
+        return {name: found[name] for name in self.rewards}
+
     def _total(self, scores: Mapping[str, Score]) -> float:
         parts = [self.rewards[name].weight * score for name, score in scores.items() if score is not None]
         return math.fsum(parts) if parts else NAN
 
-    def _count(self, name: str, faults: Mapping[int, str], count: int) -> None:
-        # One problem may be what a reward cannot take; several batches in a row are no accident.
-        self._failed_in_a_row[name] = self._failed_in_a_row.get(name, 0) + 1 if len(faults) == count else 0
+    def _count(self, name: str, faults: Mapping[int, Fault], count: int) -> None:
+        recent = self._recent[name]
+        recent.append((len(faults), count))
         if not faults:
             return
         first = next(iter(faults.values()))
-        if self._failed_in_a_row[name] == _PATIENCE:
-            problem = f"fails on every completion of {_PATIENCE} batches in a row ({first})"
-            raise BrokenReward(name, problem, "mend it or take it out")
         if name not in self._told:  # the count of each step stands in its event
             self._told.add(name)
             _log.warning(
                 "reward %s: fails on %d of %d completions (%s); they are left out of the step.",
-                name, len(faults), count, first,
+                name, len(faults), count, first.said,
             )  # fmt: skip
+            if first.trace is not None:
+                _log.warning("reward %s: the first failure:\n%s", name, first.trace, extra={"log_only": True})
+        failed, scored = sum(part[0] for part in recent), sum(part[1] for part in recent)
+        if len(recent) == _WINDOW and failed > self._share * scored:
+            problem = f"failed on {failed} of {scored} completions in {_WINDOW} steps ({first.said})"
+            raise BrokenReward(name, problem, "mend it or take it out, or raise max_reward_failures")
 
 
-def scores_of(
-    ready: ReadyReward, completions: Sequence[str], columns: Mapping[str, Sequence[Any]]
-) -> tuple[list[Score], dict[int, str]]:
-    """The scores, and what went wrong by row."""
-    try:
-        given = ready.score(completions, columns)
-    except Exception:  # a reward may be anyone's code; one bad completion must not take the others with it
-        return _one_by_one(ready, completions, columns)
-    try:
-        count = len(given)
-    except TypeError:
-        what = "None" if given is None else f"a {type(given).__name__}"
-        raise BrokenReward(ready.reward.name, f"returned {what} in place of a list of scores", _CONTRACT) from None
-    if count != len(completions):
-        problem = f"returned {count} scores for {len(completions)} completions"
-        raise BrokenReward(ready.reward.name, problem, _CONTRACT)
-    return _collected(_checked(score) for score in given)
+def named(rewards: Sequence[ReadyReward]) -> dict[str, ReadyReward]:
+    """The rewards by name; the same one with other arguments gets a number."""
+    found: dict[str, ReadyReward] = {}
+    for ready in rewards:
+        name, number = ready.reward.name, 1
+        while name in found:
+            number += 1
+            name = f"{ready.reward.name}_{number}"
+        found[name] = ready
+    return found
 
 
-def _one_by_one(
-    ready: ReadyReward, completions: Sequence[str], columns: Mapping[str, Sequence[Any]]
-) -> tuple[list[Score], dict[int, str]]:
-    def alone(row: int) -> Checked:
+def scores_within(
+    ready: ReadyReward, completions: Sequence[str], columns: Mapping[str, Sequence[Any]], timeout_s: float
+) -> tuple[list[Score], dict[int, Fault]]:
+    """The scores of one reward, and its faults by row; where it takes too long, that is the fault of all."""
+    return _Beside(ready, completions, columns).result(time.monotonic() + timeout_s, timeout_s)
+
+
+class _Beside:
+    """One reward at work in a thread of its own, which is left behind where it takes too long."""
+
+    def __init__(self, ready: ReadyReward, completions: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> None:
+        self._count = len(completions)
+        self._found: tuple[list[Score], dict[int, Fault]] | GrpoctlError | None = None
+        # A daemon, because a reward that hangs must not keep the program from ending.
+        self._thread = threading.Thread(
+            target=self._work, args=(ready, completions, columns), name=f"reward {ready.reward.name}", daemon=True
+        )
+        self._thread.start()
+
+    def _work(self, ready: ReadyReward, *batch: Any) -> None:
         try:
-            (score,) = ready.score([completions[row]], {name: [values[row]] for name, values in columns.items()})
-            return _checked(score)
-        except Exception as error:
-            return None, printable(f"{type(error).__name__}: {error}".partition("\n")[0][:120])
+            self._found = scores_of(ready, *batch)
+        except GrpoctlError as error:
+            self._found = error
 
-    return _collected(alone(row) for row in range(len(completions)))
-
-
-def _collected(checked: Iterable[Checked]) -> tuple[list[Score], dict[int, str]]:
-    rows = list(checked)
-    return [score for score, _ in rows], {row: fault for row, (_, fault) in enumerate(rows) if fault is not None}
-
-
-def _checked(score: Any) -> Checked:
-    """A score as a number, or what is wrong with it."""
-    if score is None:
-        return None, None
-    try:
-        value = NAN if isinstance(score, str | bytes) else float(score)
-    except Exception:  # too large, too deep, or an object that refuses in its own way
-        value = NAN
-    return (value, None) if math.isfinite(value) else (None, f"returned {_shown(score)}, which is no finite number")
-
-
-def _shown(score: Any) -> str:
-    try:
-        return printable(repr(score)[:40])
-    except Exception:  # nested too deep, say
-        return f"a {type(score).__name__}"
+    def result(self, deadline: float, timeout_s: float) -> tuple[list[Score], dict[int, Fault]]:
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        found = self._found
+        if found is None:
+            late = Fault(f"takes longer than {timeout_s:g} s for {self._count} completions (reward_timeout_s)")
+            return [None] * self._count, dict.fromkeys(range(self._count), late)
+        if isinstance(found, GrpoctlError):
+            raise found
+        return found

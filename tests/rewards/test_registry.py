@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from grpoctl.recipe.keys.grpo import RewardUse
@@ -5,12 +7,29 @@ from grpoctl.recipe.schema import Recipe
 from grpoctl.rewards import registry
 from grpoctl.rewards.registry import BadReward, all_rewards, ready_reward
 
+# What each reward wants of a recipe or a data set beside the gold answer.
+NEEDS: dict[str, dict[str, object]] = {
+    "length": {"max_tokens": 50},
+}
+COLUMNS: dict[str, list[Any]] = {
+    "answer": ["42"], "question": ["How many?"], "prompts": ["How many?"], "completion_tokens": [20],
+    "tests": [None],
+}  # fmt: skip
+WITHOUT_A_MAXIMUM = {"model", "server"}
+
 
 def test_every_reward_reaches_its_maximum_on_a_perfect_completion() -> None:
-    perfect = "<reasoning>40 + 2</reasoning>\n<answer>42</answer>"
-    for name in all_rewards():
-        ready = ready_reward(RewardUse(use=name), Recipe(reasoning_tag="reasoning"))
-        assert ready.score([perfect], {"answer": ["42"]}) == [ready.reward.maximum], name
+    perfect = "<reasoning>half of it, plus 2</reasoning>\n<answer>42</answer>"
+    recipe = Recipe(reasoning_tag="reasoning", max_completion_length=100)
+    for name in all_rewards().keys() - WITHOUT_A_MAXIMUM:
+        ready = ready_reward(RewardUse(use=name, args=NEEDS.get(name, {})), recipe)
+        if name != "code":
+            assert ready.score([perfect], COLUMNS) == [ready.reward.maximum], name
+
+
+def test_every_reward_says_what_it_gives_in_one_line() -> None:
+    for name, found in all_rewards().items():
+        assert 20 < len(found.summary) < 120 and found.summary.endswith("."), name
 
 
 def test_an_argument_of_a_number_or_a_switch_is_held_to_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,8 +56,9 @@ def test_a_misspelt_reward_suggests_the_nearest() -> None:
     ("args", "message"),
     [
         ({"answer_tg": "final"}, "is no argument of accuracy; did you mean answer_tag?"),
-        ({"wieght": 2}, "is no argument of accuracy; accuracy takes answer_tag"),
-        ({"answer_tag": 3}, "is 3; give a str"),
+        ({"wieght": 2}, "is no argument of accuracy; did you mean weight?"),
+        ({"zzz": 2}, "is no argument of accuracy; accuracy takes answer_tag"),
+        ({"answer_tag": 3}, "is 3; give text"),
     ],
 )
 def test_arguments_are_checked_against_the_signature(args: dict[str, object], message: str) -> None:

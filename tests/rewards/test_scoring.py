@@ -1,19 +1,23 @@
 """What a batch earns, and that a reward's failures are counted and never look like bad answers."""
 
 import math
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
+from grpoctl.recipe.schema import Recipe
 from grpoctl.rewards.registry import ReadyReward, Reward
-from grpoctl.rewards.scoring import BrokenReward, Scorer, Scores
+from grpoctl.rewards.results import BrokenReward
+from grpoctl.rewards.scoring import Scorer, Scores
 
 
 def ready(function: Callable[..., Any], *columns: str, weight: float = 1.0) -> ReadyReward:
     """A reward around a function of these columns, which no registry knows."""
-    return ReadyReward(Reward(function.__name__, function, None, False, columns, {}), weight, {})
+    return ReadyReward(Reward(function.__name__, function, columns=columns), weight, {})
 
 
 def returning(scores: Any, weight: float = 1.0) -> ReadyReward:
@@ -180,7 +184,7 @@ def test_an_answer_that_is_no_single_score_fails_on_that_completion_alone(wrong:
 
 def test_the_log_has_the_first_failure_of_each_reward_once(caplog: pytest.LogCaptureFixture) -> None:
     scorer = Scorer([returning([math.nan, 1, 1]), returning([1, "x", "y"])])
-    for _ in range(3):
+    for _ in range(2):
         scorer.score(list("abc"), {})
     assert caplog.messages == [
         "reward given: fails on 1 of 3 completions (returned nan, which is no finite number); "
@@ -191,7 +195,96 @@ def test_the_log_has_the_first_failure_of_each_reward_once(caplog: pytest.LogCap
     assert {record.levelname for record in caplog.records} == {"WARNING"}
 
 
+def test_the_log_file_has_the_first_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    def verifier(completions: list[str]) -> list[float]:
+        raise ValueError("no parser")
+
+    scorer = Scorer([ready(verifier)])
+    for _ in range(2):
+        scorer.score(list("abc"), {})
+    (told, traced) = caplog.records
+    assert not hasattr(told, "log_only") and traced.log_only  # type: ignore[attr-defined]
+    assert traced.getMessage().startswith("reward verifier: the first failure:\nTraceback")
+    assert traced.getMessage().count('raise ValueError("no parser")') == 1
+
+
+# --- slow rewards, which work beside the others
+
+
+def slowly(function: Callable[..., Any]) -> ReadyReward:
+    return ReadyReward(Reward(function.__name__, function, slow=True), 1.0, {})
+
+
+def test_slow_rewards_work_side_by_side() -> None:
+    meeting = threading.Barrier(2, timeout=5)
+
+    def one(completions: list[str]) -> list[float]:
+        meeting.wait()  # raises where the other does not come
+        return [1.0] * len(completions)
+
+    def two(completions: list[str]) -> list[float]:
+        meeting.wait()
+        return [0.5] * len(completions)
+
+    found = scored(slowly(one), returning([1, 0, 0]), slowly(two))
+    assert found.totals == [2.5, 1.5, 1.5]
+    assert list(found.by_reward) == ["one", "given", "two"]
+
+
+def test_a_reward_that_hangs_fails_on_the_batch_and_ends_the_run_in_time() -> None:
+    gate = threading.Event()
+
+    def hangs(completions: list[str]) -> list[float]:
+        gate.wait(30)
+        return [1.0] * len(completions)
+
+    scorer = Scorer([slowly(hangs), returning([1, 1, 1])], Recipe(reward_timeout_s=0.05))
+    start = time.perf_counter()
+    found = scorer.score(list("abc"), {})
+    assert told(found.totals) == [None] * 3
+    assert found.failures == {"hangs": 3}
+    with pytest.raises(BrokenReward, match=r"hangs: failed on 9 of 9 completions in 3 steps \(takes longer than 0.05 s"):
+        for _ in range(2):
+            scorer.score(list("abc"), {})
+    assert time.perf_counter() - start < 5
+    gate.set()
+
+
+def test_what_a_slow_reward_raises_for_good_ends_the_run() -> None:
+    def broken(completions: list[str]) -> Any:
+        return 1.0
+
+    with pytest.raises(BrokenReward, match="returned a float in place of a list"):
+        scored(slowly(broken))
+
+
 # --- rewards that give nothing to train on
+
+
+def failing_on(count: int) -> ReadyReward:
+    """Fails on so many of ten completions."""
+    return returning([math.nan] * count + [1.0] * (10 - count))
+
+
+@pytest.mark.parametrize(
+    ("share", "failing", "ends"), [(0.2, 2, False), (0.2, 3, True), (0.0, 1, True), (1.0, 10, False)]
+)
+def test_the_run_ends_past_the_share_that_the_recipe_sets(share: float, failing: int, ends: bool) -> None:
+    scorer = Scorer([failing_on(failing)], Recipe(max_reward_failures=share))
+    for _ in range(2):  # it takes three steps to tell an accident from a fault
+        scorer.score(list("abcdefghij"), {})
+    if ends:
+        with pytest.raises(BrokenReward, match=f"failed on {3 * failing} of 30 completions in 3 steps"):
+            scorer.score(list("abcdefghij"), {})
+    else:
+        scorer.score(list("abcdefghij"), {})
+
+
+def test_failures_in_a_trial_do_not_count(caplog: pytest.LogCaptureFixture) -> None:
+    trial = Scorer([failing_on(10)], Recipe(max_reward_failures=0.0)).for_trial()
+    for _ in range(5):
+        trial.score(list("abcdefghij"), {})
+    assert caplog.messages == []
 
 
 def test_failing_on_all_completions_ends_the_run_with_the_first_reason_in_one_line() -> None:
@@ -199,8 +292,8 @@ def test_failing_on_all_completions_ends_the_run_with_the_first_reason_in_one_li
         raise ValueError(f"no parser for {completions[0]}\x1b[31m\nTraceback: …\n" + "x" * 500)
 
     assert broken_by(ready(verifier)) == (
-        r"reward verifier: fails on every completion of 3 batches in a row "
-        r"(ValueError: no parser for a\x1b[31m); mend it or take it out."
+        r"reward verifier: failed on 9 of 9 completions in 3 steps "
+        r"(ValueError: no parser for a\x1b[31m); mend it or take it out, or raise max_reward_failures."
     )
 
 
@@ -214,8 +307,8 @@ def test_a_long_reason_is_cut() -> None:
 
 def test_scores_that_are_all_nan_end_the_run() -> None:
     assert broken_by(returning([math.nan] * 3)) == (
-        "reward given: fails on every completion of 3 batches in a row "
-        "(returned nan, which is no finite number); mend it or take it out."
+        "reward given: failed on 9 of 9 completions in 3 steps "
+        "(returned nan, which is no finite number); mend it or take it out, or raise max_reward_failures."
     )
 
 

@@ -76,7 +76,7 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         ]
         self.current_gradient_accumulation_steps = self.args.gradient_accumulation_steps
         scorer = self._scorer
-        self._scorer = Scorer(list(scorer.rewards.values()), counts=False)
+        self._scorer = scorer.for_trial()
         with torch.random.fork_rng():
             self.model.train()
             inputs = self._generate_and_score_completions(rows)
@@ -141,7 +141,9 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         self, inputs: list[dict[str, Any]], prompts: list[str], completions: list[str], completion_ids: Any
     ) -> Tensor:
         problems = [self._problems[row["problem"]] for row in inputs]
-        self._scores = scores = self._scorer.score(completions, columns_of([problem.row for problem in problems]))
+        lengths = [len(ids) for ids in completion_ids]
+        columns = columns_of([problem.row for problem in problems], prompts, lengths)
+        self._scores = scores = self._scorer.score(completions, columns)
         self._local = [
             {"prompt": prompt, "completion": completion, "answer": problem.row.answer}
             for prompt, completion, problem in zip(prompts, completions, problems, strict=True)

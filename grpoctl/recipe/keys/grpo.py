@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from grpoctl.recipe.keys.base import Keys, Numbers, Switch, Word, key, switch
 
@@ -10,14 +10,16 @@ from grpoctl.recipe.keys.base import Keys, Numbers, Switch, Word, key, switch
 class RewardUse(Keys):
     """One reward of the recipe: which one, how much it weighs, and its arguments."""
 
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": True})  # arguments may stand beside `use`
+
     use: Word = key(...)
-    """The reward's name."""
+    """The reward's name (`grpoctl reward list`), or a function of your own: `my_rewards.py:brevity`."""
 
     weight: float = key(1.0, ge=-1e6, le=1e6)
     """Factor on its score. A negative weight turns it into a penalty."""
 
     args: dict[str, Any] = key({})
-    """Its arguments by name."""
+    """Its arguments by name. They may also stand beside `use`, as in `{use: model, path: …}`."""
 
 
 def _reward_uses(value: object) -> object:
@@ -26,7 +28,18 @@ def _reward_uses(value: object) -> object:
         value = [part.strip() for part in value.split(",") if part.strip()]
     if not isinstance(value, list):
         return value
-    return tuple({"use": item} if isinstance(item, str) else item for item in value)
+    return tuple({"use": item} if isinstance(item, str) else _with_arguments(item) for item in value)
+
+
+def _with_arguments(entry: object) -> object:
+    """What stands beside `use` are arguments, whose names the reward itself knows."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("args", {}), dict):
+        return entry
+    beside = {name: value for name, value in entry.items() if name not in RewardUse.model_fields}
+    if not beside:
+        return entry
+    rest = {name: value for name, value in entry.items() if name not in beside}
+    return {**rest, "args": {**beside, **entry.get("args", {})}}
 
 
 RewardUses = Annotated[
@@ -58,6 +71,13 @@ class GrpoKeys(Keys):
     reward_funcs: RewardUses = key(())
     """Rewards: names separated by commas, a list of names, or entries with `use`, `weight` and `args`. A
     completion's reward is the weighted sum."""
+
+    reward_timeout_s: float = key(60.0, gt=0, le=86_400)
+    """A slow reward (code, math, a server, one of your own) fails on a step's completions where it takes longer."""
+
+    max_reward_failures: float = key(0.5, ge=0, le=1, usual="0.5 is half of them")
+    """Share of its completions, over three steps, that a reward may fail on; above it the run stops. What failed is
+    left out of the step."""
 
     scale_rewards: Annotated[
         Literal["group", "batch", "none"],

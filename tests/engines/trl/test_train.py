@@ -170,7 +170,7 @@ def test_a_reward_that_always_fails_ends_the_run_and_keeps_what_was_done(
 
     break_reward(monkeypatch, breaks)
     with pytest.raises(
-        BrokenReward, match=r"reward accuracy: fails on every completion of 3 batches in a row \(ZeroDivisionError"
+        BrokenReward, match=r"reward accuracy: failed on 16 of 24 completions in 3 steps \(ZeroDivisionError"
     ):
         train()
     view = view_run(RunDirectory(tmp_path / "run"))

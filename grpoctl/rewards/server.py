@@ -1,0 +1,71 @@
+"""What does a reward server say? It is asked over HTTP, a batch at a time."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from grpoctl.errors import printable, shown
+from grpoctl.rewards.registry import Score, reward
+from grpoctl.rewards.results import NoScores
+
+# An answer is a number for each completion; more than this is something else.
+_READ_AT_MOST = 64 * 2**20
+
+# Worth another try: it is busy, or being started again.
+_PASSING = (408, 425, 429, 500, 502, 503, 504)
+
+
+def _arguments(arguments: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    if not arguments["url"].startswith(("http://", "https://")):
+        return f"is {shown(arguments['url'])}", "give an address, such as http://localhost:8000/score", "url"
+    if arguments.get("retries", 0) < 0:
+        return "is below 0", "use 0 or more", "retries"
+    return None if arguments.get("timeout_s", 1.0) > 0 else ("is not above 0", "give seconds", "timeout_s")
+
+
+@reward(maximum=None, slow=True, tried_by_check=False, refuses=_arguments)
+def server(
+    completions: Sequence[str],
+    prompts: Sequence[str],
+    answer: Sequence[str],
+    *,
+    url: str,
+    timeout_s: float = 15.0,
+    retries: int = 2,
+) -> list[Score]:
+    """What the server at `url` answers to a POST of {prompts, completions, answer}: {"scores": [1.0, null, …]}."""
+    asked = {"prompts": list(prompts), "completions": list(completions), "answer": list(answer)}
+    body = json.dumps(asked, default=str).encode()
+    for attempt in range(retries + 1):
+        try:
+            return _scores(_post(url, body, timeout_s), url)
+        except urllib.error.HTTPError as error:
+            reason = f"answers {error.code} {error.reason}"
+            if error.code not in _PASSING:
+                break
+        except (OSError, TimeoutError) as error:  # refused, unreachable, cut off, too slow
+            reason = f"cannot be reached ({getattr(error, 'reason', error)})"
+        if attempt < retries:
+            time.sleep(min(0.5 * 2**attempt, 10.0))
+    raise NoScores(f"{url} {printable(reason)[:200]}")
+
+
+def _post(url: str, body: bytes, timeout_s: float) -> bytes:
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json", "User-Agent": "grpoctl"})
+    with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+        read: bytes = answer.read(_READ_AT_MOST)
+        return read
+
+
+def _scores(answer: bytes, url: str) -> list[Score]:
+    try:
+        found = json.loads(answer)
+    except (ValueError, RecursionError):
+        raise NoScores(f"{url} answers no JSON ({shown(answer[:40].decode(errors='replace'))})") from None
+    scores = found.get("scores") if isinstance(found, dict) else found
+    if not isinstance(scores, list):
+        raise NoScores(f'{url} answers no {{"scores": […]}}')
+    return scores
