@@ -35,7 +35,8 @@ Refusal = Callable[[Mapping[str, Any]], tuple[str, str, str] | None]
 # Columns that whoever scores brings along, beside those of the data set.
 GIVEN_COLUMNS = ("answer", "references", "question", "prompts", "completion_tokens")
 
-_FROM_RECIPE = ("reasoning_tag", "answer_tag", "max_completion_length")
+# Arguments that are filled in from the recipe's keys of the same name.
+FROM_RECIPE = ("reasoning_tag", "answer_tag", "max_completion_length")
 
 
 @dataclass(frozen=True)
@@ -130,12 +131,15 @@ def all_rewards() -> dict[str, Reward]:
     return dict(sorted(_REWARDS.items()))
 
 
-def ready_reward(use: RewardUse, recipe: Recipe) -> ReadyReward:
-    """One entry of reward_funcs, its name looked up and its arguments checked against the signature."""
+def ready_reward(use: RewardUse, recipe: Recipe | None) -> ReadyReward:
+    """One entry of reward_funcs, its name looked up and its arguments checked against the signature.
+
+    Without a recipe there are no tags but the reward's own.
+    """
     found = _own(use.use, use.args) if is_own(use.use) else _built_in(use.use)
     for name, value in use.args.items():
         _check_argument(found, name, value)
-    from_recipe = {name: getattr(recipe, name) for name in _FROM_RECIPE if name in found.arguments}
+    from_recipe = {name: getattr(recipe, name) for name in FROM_RECIPE if recipe and name in found.arguments}
     arguments = {**from_recipe, **use.args}
     for name, parameter in found.arguments.items():
         if parameter.default is parameter.empty and name not in arguments:

@@ -29,6 +29,7 @@ class Scores:
     # The weighted sum; NaN where no reward applies or one failed: a broken verifier must not look like a bad answer.
     totals: list[float]
     failures: dict[str, int] = field(default_factory=dict)
+    first_faults: dict[str, Fault] = field(default_factory=dict)
 
 
 class Scorer:
@@ -52,6 +53,7 @@ class Scorer:
         """Every reward on every completion; BrokenReward where one fails on too many of them."""
         by_reward: dict[str, list[Score]] = {}
         failures: dict[str, int] = {}
+        first_faults: dict[str, Fault] = {}
         failed_rows: set[int] = set()
         for name, (scores, faults) in self._all(completions, columns).items():
             by_reward[name] = scores
@@ -60,11 +62,12 @@ class Scorer:
                 self._count(name, faults, len(completions))
             if faults:
                 failures[name] = len(faults)
+                first_faults[name] = next(iter(faults.values()))
         totals = [
             NAN if row in failed_rows else self._total({name: scores[row] for name, scores in by_reward.items()})
             for row in range(len(completions))
         ]
-        return Scores(by_reward, totals, failures)
+        return Scores(by_reward, totals, failures, first_faults)
 
     def _all(
         self, completions: Sequence[str], columns: Mapping[str, Sequence[Any]]
