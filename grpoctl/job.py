@@ -36,7 +36,7 @@ def make_job(plan: Plan, run: RunDirectory, stream: Stream, checkpoint: Path | N
     problems = [Problem(prompt, row) for prompt, row in zip(found.prompts, rows, strict=True)]
     problems, held = hold_back(problems, held_back(recipe, len(problems)), recipe.seed)
     if found.eval_rows:
-        tokenizer = ChatTokenizer(find_tokenizer(recipe) or model)
+        tokenizer = found.tokenizer or ChatTokenizer(find_tokenizer(recipe) or model, recipe.template)
         held = [
             Problem(tokenizer.render(messages_of(row, recipe), recipe.enable_thinking), row) for row in found.eval_rows
         ]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from grpoctl.data.rows import Row
+from grpoctl.data.templates import FAMILIES
 from grpoctl.errors import Finding, ModelError
 from grpoctl.paths import is_file
 from grpoctl.recipe.schema import Recipe
@@ -34,7 +35,8 @@ def messages_of(row: Row, recipe: Recipe) -> list[Message]:
 class ChatTokenizer:
     """The chat template and the tokens of one model folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, template_name: str | None = None) -> None:
+        """`template_name` is LLaMA-Factory's: its template serves where the tokenizer has none."""
         from tokenizers import Tokenizer
 
         self.folder = folder
@@ -49,13 +51,18 @@ class ChatTokenizer:
         except BaseException as error:  # tokenizers raises bare Exceptions, and its panics are none
             raise _fault(error, "is no tokenizer", "download the model again", str(file)) from None
         self._config = _json(folder / "tokenizer_config.json")
-        self.template = self._read_template()
+        self.own_template = self._read_template()
+        family = FAMILIES.get(template_name or "")
+        self.template = self.own_template or (family.jinja if family is not None else None)
         positions = _json(folder / "config.json").get("max_position_embeddings")
         self.max_positions = positions if isinstance(positions, int) else None
         self._render = _compile(self.template, folder) if self.template is not None else None
 
-    def render(self, messages: Sequence[Message], enable_thinking: bool | None = None) -> str:
-        """The prompt, up to where the model's answer begins; without a chat template, the last turn as it is."""
+    def render(self, messages: Sequence[Message], enable_thinking: bool | None = None, ask: bool = True) -> str:
+        """The prompt, up to where the model's answer begins; without a chat template, the last turn as it is.
+
+        With `ask=False` it ends behind the last turn.
+        """
         if self._render is None:
             return messages[-1]["content"]
         extra = {} if enable_thinking is None else {"enable_thinking": enable_thinking}
@@ -64,7 +71,7 @@ class ChatTokenizer:
                 messages=list(messages),
                 tools=None,
                 documents=None,
-                add_generation_prompt=True,
+                add_generation_prompt=ask,
                 **self._special_tokens(),
                 **extra,
             )
@@ -83,6 +90,26 @@ class ChatTokenizer:
         except BaseException as error:
             raise _fault(error, "does not encode a prompt", "change it", f"{self.folder} tokenizer.json") from None
         return counts
+
+    def special_tokens(self) -> list[str]:
+        """Tokens with a meaning of their own, the longest first."""
+        added = self._tokenizer.get_added_tokens_decoder().values()
+        return sorted((token.content for token in added), key=len, reverse=True)
+
+    def knows(self, token: str) -> bool:
+        """Whether this is one token."""
+        return self._tokenizer.token_to_id(token) is not None
+
+    def declared_ends(self) -> list[str]:
+        """The end tokens that the model's own files name."""
+        ends: list[str] = []
+        for name in ("generation_config.json", "config.json"):
+            named = _json(self.folder / name).get("eos_token_id")
+            numbers = named if isinstance(named, list) else [named]
+            ends += [
+                self._tokenizer.id_to_token(number) for number in numbers if isinstance(number, int) and number >= 0
+            ]
+        return [token for token in ends if token]
 
     @property
     def end_token(self) -> str | None:

@@ -6,6 +6,7 @@ from grpoctl.model_files import fault_of_folder, fault_of_name, find_tokenizer
 from grpoctl.paths import is_folder
 from grpoctl.preflight.result import Preflight, Teller
 from grpoctl.preflight.scores import GOLD_ROWS, gold_completion
+from grpoctl.preflight.template import check_template
 from grpoctl.recipe.schema import Recipe
 
 
@@ -16,13 +17,7 @@ def check_prompts(recipe: Recipe, result: Preflight, tell: Teller) -> None:
     rows = result.rows
     if tokenizer is None or not rows:
         return
-    _check_end_and_pad(recipe, tokenizer, tell)
-    if tokenizer.template is None:
-        tell.warn(
-            "model_name_or_path",
-            "has no chat template, so the question alone is the prompt",
-            "use a chat model, or write the questions as prompts",
-        )
+    check_template(recipe, tokenizer, tell)
     try:
         prompts = [tokenizer.render(messages_of(row, recipe), recipe.enable_thinking) for row in rows]
         tokens = tokenizer.lengths(prompts)
@@ -36,17 +31,6 @@ def check_prompts(recipe: Recipe, result: Preflight, tell: Teller) -> None:
     result.prompt_tokens = [tokens[index] for index in kept]
     if kept:
         _check_that_completions_fit(recipe, result, tokenizer, tell)
-
-
-def _check_end_and_pad(recipe: Recipe, tokenizer: ChatTokenizer, tell: Teller) -> None:
-    key = "tokenizer_name_or_path" if recipe.tokenizer_name_or_path else "model_name_or_path"
-    if tokenizer.end_token is None:
-        fix = "name one as eos_token in tokenizer_config.json"
-        tell.error(key, "has a tokenizer without an end token, so no completion would end", fix)
-    elif tokenizer.pad_token in (None, tokenizer.end_token):
-        held = "no pad token" if tokenizer.pad_token is None else f"its end token {tokenizer.end_token} as pad token"
-        fix = "leave it for engine trl, which masks by length; the JAX engines need a pad token of its own"
-        tell.warn(key, f"has a tokenizer with {held}", fix)
 
 
 def _tell_of_long_prompts(recipe: Recipe, tokens: list[int], kept: int, tell: Teller) -> None:
@@ -86,7 +70,7 @@ def _tokenizer(recipe: Recipe, tell: Teller) -> ChatTokenizer | None:
         tell.error(key, fault[0], fault[1])
         return None
     try:
-        return ChatTokenizer(folder)
+        return ChatTokenizer(folder, recipe.template)
     except ModelError as error:
         tell.findings += error.findings
         return None

@@ -9,6 +9,7 @@ from typing import Any
 from peft import LoraConfig, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedTokenizerBase
 
+from grpoctl.data.templates import FAMILIES
 from grpoctl.engines.trl.rollout import Model
 from grpoctl.engines.trl.translate import lora_arguments, model_arguments, quantization_arguments
 from grpoctl.errors import Finding, ModelError
@@ -27,6 +28,9 @@ def load_tokenizer(recipe: Recipe, model_folder: Path) -> PreTrainedTokenizerBas
     if tokenizer.eos_token_id is None:
         fix = "name one as eos_token in tokenizer_config.json, or no completion would ever end"
         raise ModelError(Finding("has no end token", fix, file=str(folder)))
+    family = FAMILIES.get(recipe.template or "")
+    if tokenizer.chat_template is None and family is not None:
+        tokenizer.chat_template = family.jinja  # which the trained model's folder then has as well
     if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
         # Masks are made from lengths and never from token numbers, so any token will do to fill short rows.
         tokenizer.pad_token = tokenizer.eos_token
@@ -34,11 +38,14 @@ def load_tokenizer(recipe: Recipe, model_folder: Path) -> PreTrainedTokenizerBas
     return tokenizer
 
 
-def end_ids(tokenizer: Any, model: Model) -> tuple[int, ...]:
+def end_ids(tokenizer: Any, model: Model, template_name: str | None = None) -> tuple[int, ...]:
     """Every token that ends an answer: the tokenizer's, the model's, and what its chat template closes a turn with."""
+    family = FAMILIES.get(template_name or "")
+    added = tokenizer.added_tokens_decoder.items() if family is not None else ()
+    lent = [number for number, token in added if family is not None and token.content == family.end]
     declared = model.generation_config.eos_token_id
     ends = declared if isinstance(declared, list) else [] if declared is None else [declared]
-    return tuple(dict.fromkeys([tokenizer.eos_token_id, *ends, *_turn_end(tokenizer)]))
+    return tuple(dict.fromkeys([tokenizer.eos_token_id, *ends, *_turn_end(tokenizer), *lent]))
 
 
 def _turn_end(tokenizer: Any) -> list[int]:

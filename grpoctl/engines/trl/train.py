@@ -65,7 +65,7 @@ def _build(job: TrainJob) -> tuple[GroupTrainer, TrlSampler]:
     recipe = job.recipe
     tokenizer = load.load_tokenizer(recipe, job.model)
     model = load.load_model(recipe, job.model)
-    ends = load.end_ids(tokenizer, model)
+    ends = load.end_ids(tokenizer, model, recipe.template)
     model.generation_config.eos_token_id = list(ends)  # where TRL looks for them
     _refuse_unknown_tokens(tokenizer, model, job)
     arguments = GRPOConfig(**grpo_arguments(recipe, str(job.run.path), on_cpu=not torch.cuda.is_available()))
