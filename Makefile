@@ -35,6 +35,7 @@ types: install
 	$(BIN)/mypy
 
 bench: install
+	$(BIN)/python benchmarks/reward_speed.py
 	$(BIN)/python benchmarks/step_time.py
 	$(BIN)/python benchmarks/quickstart_seeds.py
 

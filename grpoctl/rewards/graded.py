@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from grpoctl.rewards.numbers import distance, equal, read_number
+from grpoctl.rewards.numbers import apart
 from grpoctl.rewards.registry import Score, reward
 from grpoctl.rewards.tags import all_last_tagged
 
@@ -51,14 +51,10 @@ def _is_exact(text: str, reasoning_tag: str, answer_tag: str) -> bool:
 def _graded(said: str | None, gold: str) -> float:
     if said is None:
         return -1.0
-    if said == gold or said.strip() == gold.strip():
+    if said == gold or (share := apart(said, gold)) == 0.0 or said.strip() == gold.strip():
         return 3.0
-    number, wanted = read_number(said), read_number(gold)
-    if number is None or wanted is None:
+    if share is None:
         return -1.0
-    share = distance(number, wanted)
-    if share == 0.0:
-        return 3.0
     return 0.5 if share <= 0.1 else 0.25 if share <= 0.2 else -1.0
 
 
@@ -69,6 +65,4 @@ _FIRST_NUMBER = re.compile(r"-?[0-9][0-9,]{0,30}(?:\.[0-9]{1,30})?", re.ASCII)
 def _first_is_right(completion: str, gold: str, answer_tag: str) -> bool:
     opening = completion.rfind(f"<{answer_tag}>")
     match = _FIRST_NUMBER.search(completion, opening) if opening >= 0 else None
-    number = read_number(match.group().rstrip(",")) if match else None
-    wanted = read_number(gold)
-    return number is not None and wanted is not None and equal(number, wanted)
+    return match is not None and apart(match.group().rstrip(","), gold) == 0.0

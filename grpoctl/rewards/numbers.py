@@ -26,6 +26,30 @@ class Number(NamedTuple):
     name: str = ""  # the x of x = 4
 
 
+def apart(said: str, gold: str) -> float | None:
+    """How far the number that one text says is from that of the other, as a share of it; None where one says none.
+
+    0 only where they are equal.
+    """
+    if said.isdigit() and gold.isdigit() and said.isascii() and gold.isascii() and len(said) < 19 > len(gold):
+        number, wanted = int(said), int(gold)  # nearly always, and so without all that follows
+        return 0.0 if number == wanted else abs(number - wanted) / wanted if wanted else math.inf
+    value, wanted_value = _simple(said), _simple(gold)
+    if value is not None and wanted_value is not None:
+        return _apart(value, wanted_value)
+    one, other = read_number(said), read_number(gold)
+    return None if one is None or other is None else distance(one, other)
+
+
+def _simple(text: str) -> int | float | None:
+    """The value of what has nothing but figures, a point and thousands separators."""
+    if len(text) > 18:
+        return None
+    if text.isdigit() and text.isascii():
+        return int(text)
+    return _plain(text) if _SIMPLE.fullmatch(text) is not None else None
+
+
 def read_number(text: str) -> Number | None:
     """The number, or None where the text says no number, several, or more than a number."""
     text = text.strip()
@@ -88,13 +112,14 @@ _NUMBER = re.compile(
 )
 _SCALES = {"k": 10**3, "K": 10**3, "M": 10**6, "bn": 10**9, "hundred": 100, "thousand": 10**3, "million": 10**6,
            "billion": 10**9, "trillion": 10**12, "百": 100, "千": 1000, **MYRIADS}  # fmt: skip
-_SIMPLE = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?", re.ASCII)
+_SIMPLE = re.compile(r"-?(?:[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4})(?:\.[0-9]{1,15})?", re.ASCII)
 
 
 @lru_cache(maxsize=8192)
 def _read(text: str) -> Number | None:
-    if _SIMPLE.fullmatch(text):
-        return Number(float(text) if "." in text else int(text))
+    simple = _simple(text)
+    if simple is not None:
+        return Number(simple)
     text = in_figures(undressed(text))
     match = _NUMBER.fullmatch(text)
     if match is None:
@@ -121,5 +146,6 @@ def _value(match: re.Match[str]) -> int | float | None:
 
 
 def _plain(figures: str) -> int | float:
-    figures = figures.replace(",", "")
+    if "," in figures:
+        figures = figures.replace(",", "")
     return int(figures) if figures.isdigit() else float(figures)

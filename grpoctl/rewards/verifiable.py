@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from grpoctl.rewards.numbers import equal, read_number
+from grpoctl.rewards.numbers import apart
 from grpoctl.rewards.registry import Score, reward
 from grpoctl.rewards.tags import all_last_tagged, has_pair
 
@@ -27,9 +27,4 @@ def format(completions: Sequence[str], *, reasoning_tag: str = "think", answer_t
 
 def is_right(said: str, gold: str) -> bool:
     """Whether the text of an answer tag is the gold answer."""
-    said, gold = said.strip(), gold.strip()
-    if said == gold:
-        return True
-    number = read_number(said)
-    wanted = read_number(gold) if number is not None else None
-    return number is not None and wanted is not None and equal(number, wanted)
+    return apart(said, gold) == 0.0 or said.strip() == gold.strip()
