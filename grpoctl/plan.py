@@ -106,6 +106,12 @@ def refuse_what_cannot_train(plan: Plan) -> Engine:
         fix = f"install them: pip install 'grpoctl[{name}]'"
         problem = f"is {name}, and this Python lacks {', '.join(missing)}"
         raise InputError(Finding(problem, fix, key="engine", file=plan.recipe_file))
+    return engine
+
+
+def refuse_missing_data(plan: Plan) -> None:
+    """Data that is still not here once everything was fetched that can be."""
+    recipe = plan.recipe
     for key, rows, names in (
         ("dataset", plan.found.rows, recipe.dataset),
         ("eval_dataset", plan.found.eval_rows, recipe.eval_dataset),
@@ -114,4 +120,3 @@ def refuse_what_cannot_train(plan: Plan) -> Engine:
             problem = f"names {', '.join(names)}, which is not all on this machine"
             fix = "fetch it, and name its files in dataset_info.json"
             raise InputError(Finding(problem, fix, key=key, file=plan.recipe_file))
-    return engine

@@ -63,7 +63,7 @@ def _new_folder(plan: Plan) -> RunDirectory:
 def _prepare_folder(plan: Plan, run: RunDirectory) -> Path | None:
     """Write what the run is; for a resumed one, find where it goes on."""
     recipe = plan.recipe
-    files = files_of((*recipe.dataset, *recipe.eval_dataset), user_path(recipe.dataset_dir))
+    files = files_of((*recipe.dataset, *recipe.eval_dataset), user_path(recipe.dataset_dir), recipe.cache_dir)
     manifest = make_manifest(plan.recipe_file, plan.overrides, recipe.engine, ENGINES[recipe.engine].packages, files)
     checkpoint = None
     if plan.resumed is not None:

@@ -48,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
         if args.json:
             print(json.dumps(_dry_run(plan)))
         return 0
+    planning.refuse_missing_data(plan)
     directory, outcome = training.carry_out(plan, engine, screen)
     if args.json:
         print(json.dumps(view_run(directory).as_json()))
@@ -63,6 +64,7 @@ def _dry_run(plan: "Plan") -> dict[str, Any]:
 def _plan(args: argparse.Namespace) -> "Plan":
     """What is to be trained: `--resume` may stand before or behind what it goes on with."""
     from grpoctl import plan as planning
+    from grpoctl.dataset_download import fetch_datasets
     from grpoctl.model_download import fetch_models
 
     if args.resume is not None:
@@ -81,7 +83,8 @@ def _plan(args: argparse.Namespace) -> "Plan":
         return plan
     # Gigabytes are fetched for what can train alone, and then its prompts can be checked too.
     planning.refuse_what_cannot_train(plan)
-    return planning.plan_new(args.recipe, args.overrides) if fetch_models(plan.recipe) else plan
+    fetched = [fetch_datasets(plan.recipe), fetch_models(plan.recipe)]
+    return planning.plan_new(args.recipe, args.overrides) if any(fetched) else plan
 
 
 def _say(plan: "Plan", screen: Any) -> None:

@@ -1,125 +1,98 @@
-"""Which file or hub name does a data set's name stand for, and which column means what?
+"""Which file, folder or hub name does a data set's name stand for?
 
-Reads LLaMA-Factory's dataset_info.json, so that one file serves both programs, and adds `columns.answer`.
+Reads LLaMA-Factory's dataset_info.json, so that one file serves both programs, and adds `columns.answer`. A file or a
+folder can be named without an entry.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
 from grpoctl import shipped
-from grpoctl.errors import Finding, nearest, shown
-from grpoctl.paths import is_file
+from grpoctl.data.entry import DatasetEntry
+from grpoctl.data.entry_faults import HUB_NAME, read_entry
+from grpoctl.data.files import find_files, kind_of
+from grpoctl.data.guess import guess_entry
+from grpoctl.data.hub import local_copy
+from grpoctl.data.named_path import Named, is_path_like, locate, siblings_of
+from grpoctl.errors import DataError, Finding, nearest, shown
+from grpoctl.paths import is_file, is_folder
 from grpoctl.recipe import yaml_text
-from grpoctl.recipe.keys.base import Keys, Word, key
-from grpoctl.recipe.validate import validate
+from grpoctl.recipe.validate import Locate
 from grpoctl.recipe.yaml_text import KeyPath, YamlText
 
 FILE_NAME = "dataset_info.json"
 
 
-class Columns(Keys):
-    """Which column of a row means what. Giving `columns` at all leaves out every column that it does not name."""
-
-    prompt: Word | None = key(None)
-    """The question."""
-    query: Word | None = key(None)
-    """More of the question, on a line of its own below it."""
-    response: Word | None = key(None)
-    """The answer; the gold answer where `answer` is not given."""
-    history: Word | None = key(None)
-    """Earlier turns, as [question, answer] pairs."""
-    system: Word | None = key(None)
-    """The system turn."""
-    answer: Word | None = key(None)
-    """The gold answer that rewards compare with."""
-
-
-ALPACA = Columns(prompt="instruction", query="input", response="output", history="history", system="system")
-
-
-class DatasetEntry(Keys):
-    """One data set of dataset_info.json."""
-
-    file_name: Word | None = key(None)
-    """A file below the folder of dataset_info.json."""
-    hf_hub_url: Word | None = key(None)
-    """A data set of the Hugging Face hub."""
-    ms_hub_url: Word | None = key(None)
-    """LLaMA-Factory's ModelScope name; not used here."""
-    om_hub_url: Word | None = key(None)
-    """LLaMA-Factory's Modelers name; not used here."""
-    subset: Word | None = key(None)
-    """Name of a part of a hub data set."""
-    split: Word = key("train")
-    """Split of a hub data set."""
-    folder: Word | None = key(None)
-    """Folder of a hub data set."""
-    num_samples: int | None = key(None, ge=1)
-    """Rows to use at most."""
-    formatting: Literal["alpaca"] = key("alpaca")
-    """How a row is laid out."""
-    columns: Columns = key(ALPACA)
-    """Which column means what."""
-
-
-_REFUSED = {
-    "ranking": ("holds preference pairs", "use a data set of questions with answers"),
-    "script_url": ("runs code from the network", "use file_name or hf_hub_url"),
-    "cloud_file_name": ("is not read here", "copy the file and use file_name"),
-    "tags": ("belongs to sharegpt rows", "convert them to alpaca rows"),
-    "columns.messages": ("belongs to sharegpt rows", "convert them to alpaca rows"),
-    "columns.chosen": ("belongs to preference training", "use columns.answer"),
-    "columns.rejected": ("belongs to preference training", "use columns.answer"),
-    "columns.kto_tag": ("belongs to KTO", "use columns.answer"),
-    "columns.tools": ("is not taken here", "prompts have no tools"),
-    "columns.images": ("is not taken here", "grpoctl trains on text alone"),
-    "columns.videos": ("is not taken here", "grpoctl trains on text alone"),
-    "columns.audios": ("is not taken here", "grpoctl trains on text alone"),
-}
-
-
 @dataclass(frozen=True)
 class FoundEntry:
-    """An entry, the folder that its files are in, and where each of its keys was written."""
+    """An entry, the folder that its files are in, and where each of its keys was written.
+
+    Its `file_name` is None where it is on the hub and not on this machine. `guessed` holds, for a file named without
+    an entry, what was taken from its first rows: {"prompt": "question", "answer": "answer"}.
+    """
 
     entry: DatasetEntry
     folder: Path
-    at: Callable[[KeyPath], tuple[str, int | None]]
+    at: Locate
+    guessed: dict[str, str] = field(default_factory=dict)
 
 
-def find_entry(name: str, dataset_dir: Path) -> FoundEntry | list[Finding]:
+def find_entry(name: str, dataset_dir: Path, cache_dir: str | None = None) -> FoundEntry | list[Finding]:
     """The entry of a data set, or what is wrong.
 
-    A name that the user's own dataset_info.json lacks is looked up in the one that comes with grpoctl.
+    A name that the user's own dataset_info.json lacks is looked up in the one that comes with grpoctl, and then as
+    the path of a file or folder.
     """
-    known: list[str] = []
-    for folder in dict.fromkeys((dataset_dir, shipped.DATA)):
-        path = folder / FILE_NAME
-        if not is_file(path):
-            continue
+    named = locate(name, dataset_dir)
+    known: dict[str, object] = {}
+    for path in _info_files(dataset_dir):
         parsed = _parse(path)
-        if not isinstance(parsed, YamlText):
-            return [parsed]
-        if not isinstance(parsed.value, dict):
-            return parsed.findings or [Finding("holds no data sets", "write {name: {file_name: …}}", file=str(path))]
+        if not isinstance(parsed, YamlText) or not isinstance(parsed.value, dict):
+            if named is not None:
+                continue  # a file that is named by its path needs no entry
+            fault = Finding("holds no data sets", "write {name: {file_name: …}}", file=str(path))
+            return [parsed] if isinstance(parsed, Finding) else parsed.findings or [fault]
         if name in parsed.value:
-            return _entry(name, parsed, path)
-        known += parsed.value
-    close = nearest(name, known)
-    add = f'add "{name[:60]}": {{"file_name": "….json"}} to {dataset_dir / FILE_NAME}'
-    fix = f"did you mean {close}?" if close else f"{add}, or use one of {', '.join(dict.fromkeys(known))}"
-    return [Finding(f"names {shown(name)}, which no {FILE_NAME} has", fix, key="dataset")]
+            found = _entry(name, parsed, path)
+            return found if isinstance(found, list) else _with_copy(found, name, dataset_dir, cache_dir)
+        known |= {each: entry for each, entry in parsed.value.items() if each not in known}
+    if named is not None:
+        return _of_path(named, dataset_dir)
+    return [_unknown(name, known, dataset_dir)]
 
 
-def files_of(names: Iterable[str], dataset_dir: Path) -> list[Path]:
+def all_entries(dataset_dir: Path, cache_dir: str | None = None) -> dict[str, FoundEntry | list[Finding]]:
+    """Every entry of the user's dataset_info.json and of grpoctl's own, or what is wrong with it."""
+    entries: dict[str, FoundEntry | list[Finding]] = {}
+    for path in _info_files(dataset_dir):
+        parsed = _parse(path)
+        if not isinstance(parsed, YamlText) or not isinstance(parsed.value, dict):
+            raise DataError(parsed if isinstance(parsed, Finding) else parsed.findings)
+        for name in parsed.value:
+            if name not in entries:
+                entries[name] = find_entry(name, dataset_dir, cache_dir)
+    return entries
+
+
+def files_of(names: Iterable[str], dataset_dir: Path, cache_dir: str | None = None) -> list[Path]:
     """The files of data sets that are on this machine."""
-    found = [find_entry(name, dataset_dir) for name in names]
-    return [
-        each.folder / each.entry.file_name for each in found if isinstance(each, FoundEntry) and each.entry.file_name
-    ]
+    return [file for name in names for file in _files(find_entry(name, dataset_dir, cache_dir))]
+
+
+def _files(found: FoundEntry | list[Finding]) -> list[Path]:
+    if isinstance(found, list) or found.entry.file_name is None:
+        return []
+    try:
+        return find_files(found.folder / found.entry.file_name, found.entry.split)
+    except DataError:
+        return []
+
+
+def _info_files(dataset_dir: Path) -> Iterator[Path]:
+    files = (folder / FILE_NAME for folder in dict.fromkeys((dataset_dir, shipped.DATA)))
+    return (path for path in files if is_file(path))
 
 
 def _parse(path: Path) -> YamlText | Finding:
@@ -139,46 +112,59 @@ def _parse(path: Path) -> YamlText | Finding:
 
 
 def _entry(name: str, parsed: YamlText, path: Path) -> FoundEntry | list[Finding]:
-    file = str(path)
-
-    def at(path: KeyPath) -> tuple[str, int | None]:
-        for end in range(len(path), -1, -1):
-            if (name, *path[:end]) in parsed.lines:
-                return file, parsed.lines[(name, *path[:end])]
-        return file, None
-
-    def fault(problem: str, fix: str, *key: str) -> list[Finding]:
-        return [Finding(problem, fix, key=".".join(key) or name, file=file, line=at(key)[1])]
+    def at(key: KeyPath) -> tuple[str, int | None]:
+        for end in range(len(key), -1, -1):
+            if (name, *key[:end]) in parsed.lines:
+                return str(path), parsed.lines[(name, *key[:end])]
+        return str(path), None
 
     twice = [finding for finding in parsed.findings if finding.key.split(".")[0] == name]
-    if twice:
-        return twice
-    values = parsed.value[name]
-    if not isinstance(values, dict):
-        return fault("is no mapping", f'write "{name}": {{"file_name": …}}')
-    if values.get("formatting") in ("sharegpt", "openai"):
-        return fault(f"is {values['formatting']}", "convert the rows to alpaca, which this version reads", "formatting")
-    refused = list(_refusals(values, at))
-    entry, findings = validate(DatasetEntry, values, at)
-    findings = refused + [finding for finding in findings if finding.key not in _REFUSED]
-    if findings:
-        return findings
-    if not entry.file_name and not entry.hf_hub_url:
-        return fault("names no file_name and no hf_hub_url", "add one")
-    if entry.columns.prompt is None:
-        return fault(
-            "leaves out the question", 'add "prompt": "instruction", or whatever the column is called', "columns"
-        )
-    if entry.columns.answer is None and entry.columns.response is None:
-        return fault("leaves out the gold answer", 'add "answer": and the name of its column', "columns")
-    return FoundEntry(entry, path.parent, at)
+    entry = twice or read_entry(name, parsed.value[name], at)
+    return entry if isinstance(entry, list) else FoundEntry(entry, path.parent, at)
 
 
-def _refusals(values: dict[str, Any], at: Any) -> Iterator[Finding]:
-    columns = values.get("columns")
-    for dotted, (problem, fix) in _REFUSED.items():
-        outer, _, inner = dotted.partition(".")
-        held = columns if inner else values
-        if isinstance(held, dict) and held.get(inner or outer) not in (None, False):
-            file, line = at(tuple(dotted.split(".")))
-            yield Finding(problem, fix, key=dotted, file=file, line=line)
+def _with_copy(found: FoundEntry, name: str, dataset_dir: Path, cache_dir: str | None) -> FoundEntry:
+    """An entry of the hub as one of the copy on this machine, where there is one."""
+    if found.entry.file_name is not None:
+        return found
+    copy = local_copy(found.entry, name, dataset_dir, cache_dir)
+    if copy is None:
+        return found
+    return FoundEntry(found.entry.model_copy(update={"file_name": copy.name}), copy.parent, found.at)
+
+
+def _of_path(named: Named, dataset_dir: Path) -> FoundEntry | list[Finding]:
+    if named.split is not None and not is_folder(named.path):
+        fix = f"take :{named.split} away"
+        return [Finding("is one file, which has no splits", fix, file=str(named.path))]
+    try:
+        guess = guess_entry(named.path, named.split or "train", dataset_dir / FILE_NAME)
+    except DataError as error:
+        return error.findings
+    return FoundEntry(guess.entry, named.path.parent, lambda key: (str(named.path), None), guess.told)
+
+
+def _unknown(name: str, known: dict[str, object], dataset_dir: Path) -> Finding:
+    """A name that is no entry and no path here."""
+    if is_path_like(name):
+        return _missing_path(name, known, dataset_dir)
+    close = nearest(name, known)
+    add = f'add "{name[:60]}": {{"file_name": "….json"}} to {dataset_dir / FILE_NAME}'
+    fix = f"did you mean {close}?" if close else f"{add}, or use one of {', '.join(known)}"
+    return Finding(f"names {shown(name)}, which no {FILE_NAME} has", fix, key="dataset")
+
+
+def _missing_path(name: str, known: dict[str, object], dataset_dir: Path) -> Finding:
+    of_hub = [key for key, entry in known.items() if isinstance(entry, dict) and entry.get("hf_hub_url") == name]
+    # Of the names without their endings, which are alike in themselves.
+    stems = {Path(each).stem: each for each in siblings_of(name, dataset_dir)}
+    close = stems.get(nearest(Path(name).stem, stems) or "")
+    fix = "check the path; it starts where you are, or below dataset_dir"
+    if of_hub:
+        fix = f"did you mean {of_hub[0]}?"
+    elif close:
+        fix = f"did you mean {name[: name.rfind('/') + 1]}{close}?"
+    elif "/" in name and kind_of(Path(name)) is None and HUB_NAME.fullmatch(name) and len(name) < 200:
+        entry = f'"{name.rpartition("/")[2]}": {{"hf_hub_url": "{name}"}}'
+        fix += f", or add {entry} with its columns to {dataset_dir / FILE_NAME}"
+    return Finding(f"names {name[:200]}, and no such file or folder is here", fix, key="dataset")

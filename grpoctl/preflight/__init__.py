@@ -3,6 +3,7 @@
 from grpoctl.machine import Machine, read_machine
 from grpoctl.preflight.datasets import read_datasets
 from grpoctl.preflight.prompts import check_prompts
+from grpoctl.preflight.repeats import tell_of_repeats
 from grpoctl.preflight.result import Preflight, Teller
 from grpoctl.preflight.scores import check_rewards, score_gold_answers
 from grpoctl.preflight.surroundings import check_engine, check_output, check_paths
@@ -36,8 +37,9 @@ def check(reading: RecipeReading, machine: Machine | None = None) -> Preflight:
 
 def _check_training(recipe: Recipe, result: Preflight, tell: Teller) -> None:
     check_rewards(recipe, result, tell)
-    result.rows = read_datasets(recipe, "dataset", tell)
-    result.eval_rows = read_datasets(recipe, "eval_dataset", tell)
+    result.rows = read_datasets(recipe, "dataset", result, tell)
+    result.eval_rows = read_datasets(recipe, "eval_dataset", result, tell)
+    tell_of_repeats(recipe, result, tell)
     check_prompts(recipe, result, tell)
     if result.rows:
         score_gold_answers(recipe, result, tell)

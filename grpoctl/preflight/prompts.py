@@ -11,8 +11,15 @@ from grpoctl.recipe.schema import Recipe
 
 
 def check_prompts(recipe: Recipe, result: Preflight, tell: Teller) -> None:
-    """Render every prompt, count its tokens, and leave out those that are too long."""
+    """Render the prompts, and see that they ask for what the rewards read and that answers fit behind them."""
     _check_that_tags_are_asked_for(recipe, result, tell)
+    render_prompts(recipe, result, tell)
+    if result.tokenizer is not None and result.prompts:
+        _check_that_completions_fit(recipe, result, result.tokenizer, tell)
+
+
+def render_prompts(recipe: Recipe, result: Preflight, tell: Teller) -> None:
+    """Render every prompt, count its tokens, and leave out those that are too long."""
     result.tokenizer = tokenizer = _tokenizer(recipe, tell)
     rows = result.rows
     if tokenizer is None or not rows:
@@ -29,8 +36,6 @@ def check_prompts(recipe: Recipe, result: Preflight, tell: Teller) -> None:
     result.rows = [rows[index] for index in kept]
     result.prompts = [prompts[index] for index in kept]
     result.prompt_tokens = [tokens[index] for index in kept]
-    if kept:
-        _check_that_completions_fit(recipe, result, tokenizer, tell)
 
 
 def _tell_of_long_prompts(recipe: Recipe, tokens: list[int], kept: int, tell: Teller) -> None:

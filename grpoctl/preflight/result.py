@@ -19,6 +19,8 @@ class Preflight(WithFindings):
     findings: list[Finding] = field(default_factory=list)
     recipe: Recipe | None = None
     rows: list[Row] | None = None
+    # Of data sets without an entry: what each column was taken for.
+    guessed: dict[str, dict[str, str]] = field(default_factory=dict)
     eval_rows: list[Row] | None = None
     rewards: list[ReadyReward] = field(default_factory=list)
     gold_scores: list[float] = field(default_factory=list)

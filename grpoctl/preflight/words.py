@@ -7,7 +7,7 @@ from statistics import median
 from typing import TextIO
 
 from grpoctl.engines.base import ENGINES
-from grpoctl.errors import Finding
+from grpoctl.errors import Finding, printable
 from grpoctl.paths import user_path
 from grpoctl.preflight.result import Preflight
 from grpoctl.recipe.schema import Recipe, other_defaults
@@ -40,6 +40,9 @@ def facts(found: Preflight) -> dict[str, str]:
         return {**said, "network": f"hidden layers of {', '.join(map(str, recipe.hidden_sizes))}"}
     said["model"] = str(recipe.model_name_or_path)
     said["data"] = _rows_in_words(recipe.dataset, found.rows, found.prompt_tokens)
+    for name, columns in found.guessed.items():
+        read = ", ".join(f"{meaning} from {column}" for meaning, column in columns.items())
+        said["columns"] = f"{said['columns']}; {name}: {read}" if "columns" in said else f"{name}: {read} (guessed)"
     if recipe.val_size and found.rows:
         kept = held_back(recipe, len(found.rows))
         said["eval"] = f"{kept} of these rows, which are not trained on (val_size)"
@@ -49,7 +52,7 @@ def facts(found: Preflight) -> dict[str, str]:
         said["prompt"] = json.dumps(found.prompts[0], ensure_ascii=False)
     if found.gold_scores and found.rows:
         names = " + ".join(f"{ready.weight:g} x {ready.reward.name}" for ready in found.rewards)
-        gold = f"the gold answer {found.rows[0].answer[:40]} earns {sum(found.gold_scores):g}"
+        gold = f"the gold answer {printable(found.rows[0].answer[:40])} earns {sum(found.gold_scores):g}"
         said["rewards"] = f"{names}: {gold}, an empty one {sum(found.empty_scores):g}"
     if found.plan is not None:
         said["step"] = found.plan.in_words()

@@ -103,10 +103,23 @@ def test_what_is_wrong_is_one_line_and_exit_2(words: tuple[str, ...], said: str,
     assert not runs.exists()
 
 
-def test_data_and_a_model_that_are_not_here_are_told_before_anything_is_fetched(grpoctl: Grpoctl, runs: Path) -> None:
-    code, _, err = grpoctl("train", "qwen3_0.6b_gsm8k")
-    assert code == 2
-    assert err.splitlines()[-1].startswith("qwen3_0.6b_gsm8k: dataset: names gsm8k, which is not all on this machine")
+def test_data_that_cannot_be_fetched_is_one_line_with_the_way_around_it(
+    grpoctl: Grpoctl, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    pytest.importorskip("datasets")
+
+    def no_network(self: Any, name: str, **_: Any) -> Any:
+        raise ConnectionError("Name or service not known\nand more")
+
+    monkeypatch.setattr(hub.HfApi, "dataset_info", no_network)
+    code, _, err = grpoctl("train", "qwen3_0.6b_gsm8k", "model_name_or_path=tiny", f"cache_dir={tmp_path}")
+    assert code == 1
+    assert err.splitlines()[-1] == (
+        "openai/gsm8k: cannot be fetched from the Hugging Face hub (ConnectionError: Name or service not known); copy "
+        "its files here and name them, as in dataset: path/to/train.jsonl."
+    )
+    assert not runs.exists()
 
 
 def test_a_model_that_cannot_be_fetched_is_one_line(

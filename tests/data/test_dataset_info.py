@@ -3,7 +3,15 @@ from pathlib import Path
 
 import pytest
 
-from grpoctl.data.dataset_info import DatasetEntry, FoundEntry, find_entry
+from grpoctl.data.dataset_info import FoundEntry, files_of, find_entry
+from grpoctl.data.entry import DatasetEntry
+from grpoctl.data.rows import read_rows
+from grpoctl.errors import Finding
+
+
+@pytest.fixture(autouse=True)
+def an_empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
 
 
 def said(tmp_path: Path, entry: object, name: str = "mine") -> list[str]:
@@ -47,8 +55,30 @@ def test_an_unknown_name_suggests_the_nearest(tmp_path: Path) -> None:
          "4: ranking: holds preference pairs; use a data set of questions with answers."),
         ({"file_name": "a", "columns": {"prompt": "q", "tools": "t"}},
          "6: columns.tools: is not taken here; prompts have no tools."),
-        ({"file_name": "a", "formatting": "sharegpt", "tags": {}},
-         "4: formatting: is sharegpt; convert the rows to alpaca, which this version reads."),
+        ({"file_name": "a", "formatting": "sharegtp"},
+         "4: formatting: is sharegtp; did you mean sharegpt? The choices: alpaca, sharegpt, openai."),
+        # without sharegpt LLaMA-Factory takes no notice of tags
+        ({"file_name": "a", "tags": {"role_tag": "role"}},
+         '4: tags: belongs to conversations; add "formatting": "sharegpt", or take it out.'),
+        ({"file_name": "a", "columns": {"messages": "m"}},
+         '5: columns.messages: belongs to conversations; add "formatting": "sharegpt" or "openai".'),
+        ({"file_name": "a", "formatting": "openai", "columns": {"system": "s"}},
+         '5: columns: leaves out the conversation; add "messages": "messages", or whatever the column is called.'),
+        ({"file_name": "a", "formatting": "sharegpt", "columns": {"messages": "m", "prompt": "q"}},
+         '7: columns.prompt: belongs to alpaca rows; take it out, or take "formatting": "sharegpt" out.'),
+        ({"file_name": "a", "formatting": "sharegpt", "columns": {"messages": "m", "images": "i"}},
+         "7: columns.images: is not taken here; grpoctl trains on text alone."),
+        ({"file_name": "a", "formatting": "sharegpt", "tags": {"user": "human"}},
+         "6: tags.user: is no key; the keys here: role_tag, content_tag, user_tag, assistant_tag, observation_tag, "
+         "function_tag, system_tag."),
+        ({"file_name": "a", "columns": None}, "4: columns: is empty; name what it stands for, or take it out."),
+        ({"file_name": "a", "split": "train[:100]"},
+         '4: split: is the text "train[:100]"; name one split; num_samples and max_samples bound its rows.'),
+        ({"hf_hub_url": "https://huggingface.co/datasets/openai/gsm8k"},
+         '3: hf_hub_url: is the text "https://huggingface.co/datasets/openai/gsm8k"; write openai/gsm8k, the name '
+         "alone."),
+        ({"hf_hub_url": "a/b", "subset": "../../c"},
+         '4: subset: is the text "../../c"; write a name; a folder of the data set goes into folder.'),
         ({"file_name": "a", "columns": {"answer": "final"}},
          '4: columns: leaves out the question; add "prompt": "instruction", or whatever the column is called.'),
         ({"file_name": "a", "columns": {"prompt": "q"}},
@@ -96,3 +126,122 @@ def test_an_emoji_as_json_writes_it_is_read(tmp_path: Path) -> None:
     found = find_entry("mine", tmp_path)
     assert isinstance(found, FoundEntry)
     assert found.entry.file_name == "🎲.json"
+
+
+def test_tags_that_are_given_leave_out_every_one_that_is_not(tmp_path: Path) -> None:
+    # LLaMA-Factory then skips every row with "Invalid role tag"
+    found = said(tmp_path, {"file_name": "a", "formatting": "sharegpt", "tags": {"role_tag": "role"}})
+    assert found == [
+        f'dataset_info.json:5: tags: leaves out {name}; add "{name}": "{usual}", or whatever the rows have.'
+        for name, usual in (("content_tag", "value"), ("user_tag", "human"), ("assistant_tag", "gpt"))
+    ]
+
+
+def test_a_conversation_with_an_answer_column_needs_no_assistant(tmp_path: Path) -> None:
+    entry = {
+        "file_name": "a",
+        "formatting": "openai",
+        "columns": {"messages": "m", "answer": "gold"},
+        "tags": {"role_tag": "r", "content_tag": "c", "user_tag": "u"},
+    }
+    (tmp_path / "dataset_info.json").write_text(json.dumps({"mine": entry}))
+    found = find_entry("mine", tmp_path)
+    assert isinstance(found, FoundEntry)
+    assert (found.entry.tags.user_tag, found.entry.tags.assistant_tag) == ("u", None)
+
+
+@pytest.mark.parametrize(
+    ("formatting", "messages", "tags"),
+    [
+        ("sharegpt", "conversations", ["from", "value", "human", "gpt", "observation", "function_call", "system"]),
+        ("openai", "messages", ["role", "content", "user", "assistant", "tool", "function", "system"]),
+    ],
+)
+def test_each_format_has_llama_factorys_defaults(formatting: str, messages: str, tags: list[str]) -> None:
+    entry = DatasetEntry(file_name="a", formatting=formatting)  # type: ignore[arg-type]
+    assert entry.columns.messages == messages
+    assert entry.columns.prompt is None
+    assert list(entry.tags.model_dump().values()) == tags
+    assert "columns" not in entry.model_fields_set
+
+
+def test_an_entry_comes_before_a_file_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").write_text('{"question": "a", "answer": "1"}')
+    (tmp_path / "dataset_info.json").write_text('{"mine": {"file_name": "other.json"}}')
+    found = find_entry("mine", tmp_path)
+    assert isinstance(found, FoundEntry)
+    assert (found.entry.file_name, found.guessed) == ("other.json", {})
+
+
+def test_a_path_needs_no_entry_and_says_what_was_guessed(tmp_path: Path) -> None:
+    (tmp_path / "my.jsonl").write_text('{"question": "a", "answer": "#### 1"}')
+    found = find_entry("my.jsonl", tmp_path)
+    assert isinstance(found, FoundEntry)
+    assert found.guessed == {"prompt": "question", "answer": "answer"}
+    assert read_rows(found.entry, found.folder).rows[0].answer == "1"
+    assert found.at(("columns", "prompt")) == (str(tmp_path / "my.jsonl"), None)
+
+
+def test_a_path_is_read_past_a_broken_dataset_info(tmp_path: Path) -> None:
+    (tmp_path / "my.jsonl").write_text('{"question": "a", "answer": "1"}')
+    (tmp_path / "dataset_info.json").write_text("{")
+    assert isinstance(find_entry("my.jsonl", tmp_path), FoundEntry)
+    assert isinstance(find_entry("mine", tmp_path), list)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("data/trian.jsonl", "did you mean data/train.jsonl?"),
+        ("data/train.json", "did you mean data/train.jsonl?"),
+        ("openai/gsm8k", "did you mean gsm8k?"),
+        ("data/other.jsonl", "check the path; it starts where you are, or below dataset_dir."),
+        (
+            "some/set",
+            'check the path; it starts where you are, or below dataset_dir, or add "set": {"hf_hub_url": "some/set"} '
+            "with its columns to data/dataset_info.json.",
+        ),
+        ("a\0b/c", "check the path; it starts where you are, or below dataset_dir."),
+    ],
+)
+def test_a_path_that_is_not_there_suggests_what_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.jsonl").write_text("")
+    found = find_entry(name, Path("data"))
+    assert isinstance(found, list)
+    (finding,) = found
+    assert finding.problem == f"names {name}, and no such file or folder is here"
+    assert str(finding).endswith(f"; {message}")
+
+
+def test_a_split_of_a_single_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "my.jsonl").write_text("")
+    found = find_entry("my.jsonl:test", tmp_path)
+    assert isinstance(found, list)
+    assert str(found[0]) == f"{tmp_path}/my.jsonl: is one file, which has no splits; take :test away."
+
+
+def test_an_entry_of_the_hub_is_read_from_the_copy_beside_it(tmp_path: Path) -> None:
+    assert unread(find_entry("gsm8k", tmp_path))
+    (tmp_path / "gsm8k").mkdir()
+    (tmp_path / "gsm8k" / "train.jsonl").write_text('{"question": "a", "answer": "so\\n#### 72"}')
+    found = find_entry("gsm8k", tmp_path)
+    assert isinstance(found, FoundEntry)
+    assert [row.answer for row in read_rows(found.entry, found.folder).rows] == ["72"]
+    assert unread(find_entry("gsm8k_test", tmp_path))  # which wants the split test
+    assert files_of(["gsm8k", "gsm8k_test", "nothing"], tmp_path) == [tmp_path / "gsm8k" / "train.jsonl"]
+
+
+def unread(found: FoundEntry | list[Finding]) -> bool:
+    return isinstance(found, FoundEntry) and found.entry.file_name is None
+
+
+def test_files_of_a_folder_are_files(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    for name in ("b.jsonl", "a.jsonl", "README.md"):
+        (tmp_path / "d" / name).write_text('{"question": "a", "answer": "1"}')
+    assert files_of(["d"], tmp_path) == [tmp_path / "d" / "a.jsonl", tmp_path / "d" / "b.jsonl"]

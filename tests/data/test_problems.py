@@ -65,13 +65,21 @@ def test_another_process_holds_back_the_same(hash_seed: str) -> None:
 
 def test_a_column_that_only_some_rows_have_is_none_in_the_others() -> None:
     rows = [Row("a?", "1", columns={"level": 3}), Row("b?", "2", columns={"source": "x"})]
-    assert columns_of(rows) == {"level": [3, None], "source": [None, "x"], "answer": ["1", "2"]}
+    assert columns_of(rows) == {
+        "level": [3, None], "source": [None, "x"], "answer": ["1", "2"], "references": ["1", "2"],
+        "question": ["a?", "b?"],
+    }  # fmt: skip
 
 
-def test_the_gold_answer_wins_over_a_column_named_answer() -> None:
-    row = Row("a?", "72", columns={"answer": "first 70, then 2\n#### 72"})
-    assert columns_of([row]) == {"answer": ["72"]}
+def test_the_gold_answer_wins_over_a_column_named_answer_and_other_columns_over_what_is_given() -> None:
+    row = Row("a?\nb", "72", columns={"answer": "first 70, then 2\n#### 72", "question": "a?", "references": "r"})
+    assert columns_of([row]) == {"answer": ["72"], "question": ["a?"], "references": ["r"]}
 
 
-def test_no_rows_have_an_empty_gold_column() -> None:
-    assert columns_of([]) == {"answer": []}
+def test_prompts_and_lengths_are_given_where_they_are_known() -> None:
+    columns = columns_of([Row("a?", "1")], ["<user>a?"], [7])
+    assert (columns["prompts"], columns["completion_tokens"]) == (["<user>a?"], [7])
+
+
+def test_no_rows_have_empty_columns() -> None:
+    assert columns_of([]) == {"answer": [], "references": [], "question": []}

@@ -6,6 +6,7 @@ import pytest
 from support import LAPTOP, ROWS
 
 from grpoctl.preflight import Preflight, check
+from grpoctl.preflight.words import facts
 from grpoctl.recipe.load import read_recipe
 
 pytestmark = pytest.mark.usefixtures("every_engine")
@@ -64,3 +65,35 @@ def test_several_data_sets_are_mixed_as_the_recipe_says(checked: Callable[..., P
     found = checked("", "dataset=mine,tiny_arithmetic", "mix_strategy=interleave_under")
     assert found.rows is not None
     assert [len(row.question) < 10 for row in found.rows] == [True, False] * 20
+
+
+def test_bad_rows_are_left_out_where_the_recipe_says_so(checked: Callable[..., Preflight], tmp_path: Path) -> None:
+    rows = [*ROWS, {"instruction": ""}, 7]
+    refused = checked("", rows=rows)
+    assert [finding.problem for finding in refused.errors] == [
+        "row 21 has an empty instruction, the question", "row 22 is no JSON object",
+    ]  # fmt: skip
+    found = checked("", "bad_rows=skip", rows=rows)
+    (finding,) = found.findings
+    assert (finding.level, finding.key) == ("warning", "dataset")
+    assert finding.problem.startswith("leaves out 2 of 22 rows (bad_rows: skip); the first: ")
+    assert f"{tmp_path / 'mine.json'}:1: row 21 has an empty instruction" in finding.problem
+    assert len(found.rows or []) == 20
+
+
+def test_a_file_with_no_good_row_or_a_broken_end_is_an_error_all_the_same(
+    checked: Callable[..., Preflight], tmp_path: Path
+) -> None:
+    assert checked("", "bad_rows=skip", rows=[7]).errors != []
+    assert checked("", "bad_rows=skip", "dataset=other", rows=ROWS).errors != []
+    (tmp_path / "cut.json").write_text(json.dumps([7, *ROWS])[:-30])
+    assert checked("", "bad_rows=skip", f"dataset={tmp_path / 'cut.json'}").errors != []
+
+
+def test_a_path_needs_no_entry_and_what_was_guessed_is_told(checked: Callable[..., Preflight], tmp_path: Path) -> None:
+    file = tmp_path / "sums.jsonl"
+    file.write_text("".join(json.dumps({"question": f"{n} + 1?", "answer": str(n + 1)}) + "\n" for n in range(20)))
+    found = checked("", f"dataset={file}")
+    assert found.findings == []
+    assert found.guessed == {str(file): {"prompt": "question", "answer": "answer"}}
+    assert facts(found)["columns"] == f"{file}: prompt from question, answer from answer (guessed)"

@@ -9,10 +9,11 @@ class DataKeys(Keys):
     """Data and prompts"""
 
     dataset: Words = key(())
-    """Data sets to train on: names from dataset_info.json, several separated by commas."""
+    """Data sets to train on, several separated by commas: names from dataset_info.json, or paths of files and folders
+    (`data/train.jsonl`, `data/gsm8k:test`)."""
 
     eval_dataset: Words = key(())
-    """Data sets to evaluate on."""
+    """Data sets to evaluate on, named in the same way."""
 
     dataset_dir: Word = key("data")
     """Folder of dataset_info.json and its files. A name that it lacks is looked up in grpoctl's own data."""
@@ -23,11 +24,15 @@ class DataKeys(Keys):
     max_samples: int | None = key(None, ge=1)
     """Use at most so many rows of each data set."""
 
+    bad_rows: Literal["refuse", "skip"] = key("refuse")
+    """Rows that cannot be used (no question, no gold answer, no JSON): an error, or left out, counted and told."""
+
     mix_strategy: Literal["concat", "interleave_under", "interleave_over"] = key("concat")
     """Several data sets: one after the other, or in turn until the first (`under`) or the last (`over`) ends."""
 
     template: Word | None = key(None)
-    """LLaMA-Factory's name of the chat template. The tokenizer's own chat template is what is used."""
+    """LLaMA-Factory's name of the chat template. The tokenizer's own chat template is what is used; one that has none
+    is lent that of the Qwen, Llama 3, Gemma, DeepSeek or ChatGLM family that is named."""
 
     system_prompt: str | None = key(None, max_length=20_000)
     """Text of the system turn of every prompt: the place to ask for the tags that rewards read. An empty text says
