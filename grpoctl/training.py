@@ -13,6 +13,7 @@ from grpoctl.job import make_job, make_stream, tell_end, tell_failure, tell_star
 from grpoctl.paths import user_path
 from grpoctl.plan import Plan
 from grpoctl.recipe.schema import Recipe
+from grpoctl.rewards.own import own_files
 from grpoctl.run import checkpoints
 from grpoctl.run.directory import RunDirectory, new_run_directory
 from grpoctl.run.files import write_json, write_whole
@@ -64,7 +65,9 @@ def _prepare_folder(plan: Plan, run: RunDirectory) -> Path | None:
     """Write what the run is; for a resumed one, find where it goes on."""
     recipe = plan.recipe
     files = files_of((*recipe.dataset, *recipe.eval_dataset), user_path(recipe.dataset_dir), recipe.cache_dir)
-    manifest = make_manifest(plan.recipe_file, plan.overrides, recipe.engine, ENGINES[recipe.engine].packages, files)
+    packages = ENGINES[recipe.engine].packages
+    own = own_files(use.use for use in recipe.reward_funcs)
+    manifest = make_manifest(plan.recipe_file, plan.overrides, recipe.engine, packages, files, own)
     checkpoint = None
     if plan.resumed is not None:
         earlier = read_manifest(run)

@@ -53,7 +53,9 @@ def facts(found: Preflight) -> dict[str, str]:
     if found.gold_scores and found.rows:
         names = " + ".join(f"{ready.weight:g} x {ready.reward.name}" for ready in found.rewards)
         gold = f"the gold answer {printable(found.rows[0].answer[:40])} earns {sum(found.gold_scores):g}"
-        said["rewards"] = f"{names}: {gold}, an empty one {sum(found.empty_scores):g}"
+        untried = ", ".join(ready.reward.name for ready in found.rewards if not ready.reward.tried_by_check)
+        without = f" (without {untried})" if untried else ""
+        said["rewards"] = f"{names}: {gold}, an empty one {sum(found.empty_scores):g}{without}"
     if found.plan is not None:
         said["step"] = found.plan.in_words()
         said["loss"] = _loss_in_words(recipe)

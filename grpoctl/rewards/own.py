@@ -10,7 +10,7 @@ import functools
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -38,9 +38,20 @@ def is_own(name: str) -> bool:
     return name.endswith(".py") or ".py:" in name
 
 
+def own_files(names: Iterable[str]) -> list[Path]:
+    """The files of those rewards that are the user's own."""
+    return list(dict.fromkeys(user_path(_split(name)[0]) for name in names if is_own(name)))
+
+
+def _split(place: str) -> tuple[str, str]:
+    """File and function."""
+    file, _, name = place.rpartition(":") if ".py:" in place else (place, "", "")
+    return file, name
+
+
 def load_function(place: str) -> Callable[..., Any]:
     """The function, or ValueError with problem and fix."""
-    file, _, name = place.rpartition(":") if ".py:" in place else (place, "", "")
+    file, name = _split(place)
     path = user_path(file)
     if not is_file(path):
         raise ValueError(f"names {file}, which is no file; give its path, which starts where you are")

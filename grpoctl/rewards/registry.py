@@ -52,7 +52,7 @@ class Reward:
     optional: tuple[str, ...] = ()
     takes_every_column: bool = False
     slow: bool = False  # it takes milliseconds a completion or more, so it is kept off the main path
-    tried_by_check: bool = True  # it needs neither a model nor a network
+    tried_by_check: bool = True  # a gold answer says what it can give, and it needs neither a model nor a network
     refuses: Refusal = lambda arguments: None
 
     @property

@@ -1,4 +1,7 @@
-"""What does a completion look like, whatever it answers: its length, its repetitions, its language?"""
+"""What does a completion look like, whatever it answers: its length, its repetitions, its language?
+
+check tries none of them: the completions that it makes of gold answers have no reasoning worth the name.
+"""
 
 import re
 from collections import Counter
@@ -17,7 +20,7 @@ def _overlong_arguments(arguments: Mapping[str, Any]) -> tuple[str, str, str] | 
     return None
 
 
-@reward(maximum=0.0, refuses=_overlong_arguments)
+@reward(maximum=0.0, tried_by_check=False, refuses=_overlong_arguments)
 def soft_overlong_penalty(
     completions: Sequence[str], completion_tokens: Sequence[int], *, max_completion_length: int, soft_zone: float = 0.2
 ) -> list[Score]:
@@ -48,7 +51,7 @@ def _repetition_arguments(arguments: Mapping[str, Any]) -> tuple[str, str, str] 
     return None if arguments.get("ngram", 4) > 0 else ("is not above 0", "give a number of words, such as 4", "ngram")
 
 
-@reward(maximum=0.0, refuses=_repetition_arguments)
+@reward(maximum=0.0, tried_by_check=False, refuses=_repetition_arguments)
 def repetition_penalty(completions: Sequence[str], *, ngram: int = 4) -> list[Score]:
     """Minus the share of its runs of `ngram` words (or Chinese characters) that were there before; 0 to -1."""
     return [-_repeated_share(completion[:_READ_AT_MOST], ngram) for completion in completions]

@@ -39,10 +39,16 @@ class Manifest:
     git: dict[str, Any] | None = None
     hardware: dict[str, Any] = field(default_factory=lambda: read_machine().as_json())
     data: list[dict[str, Any]] = field(default_factory=list)
+    rewards: list[dict[str, Any]] = field(default_factory=list)  # files of the user's own
 
 
 def make_manifest(
-    recipe_file: str, overrides: list[str], engine: str, packages: Iterable[str], data_files: Iterable[Path]
+    recipe_file: str,
+    overrides: list[str],
+    engine: str,
+    packages: Iterable[str],
+    data_files: Iterable[Path],
+    reward_files: Iterable[Path] = (),
 ) -> Manifest:
     return Manifest(
         recipe_file,
@@ -54,8 +60,13 @@ def make_manifest(
             **{package: installed_version(package) for package in packages},
         },
         git=_git_revision(),
-        data=[{"file": str(path), "sha256": sha256(path), "bytes": path.stat().st_size} for path in data_files],
+        data=[_hashed(path) for path in data_files],
+        rewards=[_hashed(path) for path in reward_files],
     )
+
+
+def _hashed(path: Path) -> dict[str, Any]:
+    return {"file": str(path), "sha256": sha256(path), "bytes": path.stat().st_size}
 
 
 def write_manifest(run: RunDirectory, manifest: Manifest) -> None:
