@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from grpoctl.data.rows import gold_answer
+from grpoctl.rewards.graded import check_answer
 from grpoctl.rewards.verifiable import accuracy, format
 
 GSM8K = Path(__file__).parents[3] / "shared" / "data" / "gsm8k" / "train.jsonl"
@@ -79,3 +80,5 @@ def test_every_gold_answer_of_gsm8k_earns_the_maximum_and_no_neighbour_does() ->
     shifted = [f"<answer>{int(answer.replace(',', '')) + 1}</answer>" for answer in answers]
     assert sum(map(bool, accuracy(golds, answers))) == len(answers) == 7473
     assert sum(map(bool, accuracy(shifted, answers))) == 0
+    assert check_answer(golds, answers) == [3.0] * 7473
+    assert 3.0 not in check_answer(shifted, answers)

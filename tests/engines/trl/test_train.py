@@ -16,7 +16,8 @@ trl = pytest.importorskip("trl")
 from grpoctl.engines.trl.trainer import GroupTrainer, NonFinite
 from grpoctl.errors import GrpoctlError
 from grpoctl.rewards import verifiable
-from grpoctl.rewards.scoring import BrokenReward, Scorer, Scores
+from grpoctl.rewards.results import BrokenReward
+from grpoctl.rewards.scoring import Scorer, Scores
 from grpoctl.run import checkpoints
 from grpoctl.run import events as ev
 from grpoctl.run.directory import RunDirectory
