@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 # The table alone is what `grpoctl --help` and `doctor` read, without pydantic and what stands on it.
 if TYPE_CHECKING:
     from grpoctl.data.problems import Problem
+    from grpoctl.evaluate import Sampler
     from grpoctl.recipe.schema import Recipe
     from grpoctl.rewards.scoring import Scorer
     from grpoctl.run.directory import RunDirectory
@@ -88,6 +89,10 @@ class Engine(Protocol):
         ...
 
     def train(self, job: TrainJob) -> Outcome: ...
+
+    def open(self, recipe: "Recipe", base: Path, trained: Path | None) -> "Sampler":
+        """A model to be asked: the base, with the adapters or the weights that a run trained, if any."""
+        ...
 
 
 def load_engine(name: str) -> Engine | None:

@@ -3,8 +3,10 @@
 import logging
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from grpoctl.engines.base import Outcome, TrainJob, Unsupported
+from grpoctl.evaluate import Sampler
 from grpoctl.recipe.schema import Recipe
 from grpoctl.run.directory import RunDirectory
 
@@ -33,3 +35,9 @@ class TrlEngine:
         from grpoctl.engines.trl.train import train
 
         return train(job)
+
+    def open(self, recipe: Recipe, base: Path, trained: Path | None) -> Sampler:
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        from grpoctl.engines.trl.sampler import open_sampler
+
+        return open_sampler(recipe, base, trained)

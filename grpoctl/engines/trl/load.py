@@ -1,6 +1,8 @@
 """How do a model folder and a recipe become a tokenizer and a model that can be trained?"""
 
 import logging
+import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 from peft import LoraConfig, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
 
 from grpoctl.data.templates import FAMILIES
 from grpoctl.engines.trl.rollout import Model
@@ -97,3 +100,14 @@ def _said_in_one_line(folder: Path, what: str) -> Iterator[None]:
         reason = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
         fix = "download it again, or name another"
         raise ModelError(Finding(f"cannot be loaded as a {what} ({reason})", fix, file=str(folder))) from error
+
+
+def quieten_libraries() -> None:
+    """Their bars and notes are for their own users; what matters here is said by grpoctl."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # What it warns of goes into train.log, as everything that is logged, and not on the screen.
+    transformers_logging.set_verbosity_warning()
+    transformers_logging.disable_default_handler()
+    transformers_logging.enable_propagation()
+    transformers_logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", module=r"(torch|transformers|trl|peft|accelerate|datasets)(\.|$)")

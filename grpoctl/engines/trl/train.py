@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 import torch
 from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
-from transformers.utils import logging as transformers_logging
 from trl import GRPOConfig
 
 from grpoctl.engines.base import Outcome, TrainJob
@@ -36,7 +34,7 @@ _NOT_THE_MODEL = ("training_args.bin", "README.md")
 
 def train(job: TrainJob) -> Outcome:
     """Load, evaluate, train, keep the model, evaluate again."""
-    _quieten_libraries()
+    load.quieten_libraries()
     _check_world_size(job)
     count = threads.given_threads(job.recipe.num_threads)
     if count is not None:
@@ -262,14 +260,3 @@ def _check_world_size(job: TrainJob) -> None:
         raise GrpoctlError(
             f"nproc_per_node: is {asked}, and {found} processes were started; start it by grpoctl train."
         )
-
-
-def _quieten_libraries() -> None:
-    """Their bars and notes are for their own users; what matters here is said by grpoctl."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    # What it warns of goes into train.log, as everything that is logged, and not on the screen.
-    transformers_logging.set_verbosity_warning()
-    transformers_logging.disable_default_handler()
-    transformers_logging.enable_propagation()
-    transformers_logging.disable_progress_bar()
-    warnings.filterwarnings("ignore", module=r"(torch|transformers|trl|peft|accelerate|datasets)(\.|$)")
