@@ -5,14 +5,12 @@ import signal
 from pathlib import Path
 
 from grpoctl.advice import Advisor
-from grpoctl.data.chat import ChatTokenizer, messages_of
-from grpoctl.data.problems import Problem, hold_back
 from grpoctl.engines.base import Outcome, TrainJob
 from grpoctl.errors import Finding, GrpoctlError, InputError
-from grpoctl.model_files import find_model, find_tokenizer
+from grpoctl.model_files import find_model
 from grpoctl.plan import Plan
+from grpoctl.problems import split_problems
 from grpoctl.recipe.schema import Recipe
-from grpoctl.recipe.steps import held_back
 from grpoctl.rewards.scoring import Scorer
 from grpoctl.run import events as ev
 from grpoctl.run.checkpoints import step_of
@@ -32,14 +30,7 @@ def make_job(plan: Plan, run: RunDirectory, stream: Stream, checkpoint: Path | N
     model = find_model(str(recipe.model_name_or_path), recipe.model_revision, recipe.cache_dir)
     if model is None:
         raise InputError(Finding("is not on this machine", "fetch it first", key="model_name_or_path"))
-    rows = found.rows or []
-    problems = [Problem(prompt, row) for prompt, row in zip(found.prompts, rows, strict=True)]
-    problems, held = hold_back(problems, held_back(recipe, len(problems)), recipe.seed)
-    if found.eval_rows:
-        tokenizer = found.tokenizer or ChatTokenizer(find_tokenizer(recipe) or model, recipe.template)
-        held = [
-            Problem(tokenizer.render(messages_of(row, recipe), recipe.enable_thinking), row) for row in found.eval_rows
-        ]
+    problems, held = split_problems(recipe, found)
     scorer = Scorer(found.rewards, recipe)
     return TrainJob(recipe, model, problems, held, scorer, plan.max_steps, run, stream, stop, checkpoint)
 

@@ -69,6 +69,15 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Exported:
+    """What an engine wrote as a model folder."""
+
+    format: str  # "hf", or "peft" for adapters alone
+    dtype: str
+    parameters: int
+
+
+@dataclass(frozen=True)
 class Unsupported:
     """A key that an engine cannot honour, and what to do instead."""
 
@@ -92,6 +101,12 @@ class Engine(Protocol):
 
     def open(self, recipe: "Recipe", base: Path, trained: Path | None) -> "Sampler":
         """A model to be asked: the base, with the adapters or the weights that a run trained, if any."""
+        ...
+
+    def export(
+        self, recipe: "Recipe", base: Path, trained: Path | None, folder: Path, *, adapter_only: bool = False
+    ) -> Exported:
+        """Write that model into an empty folder, for plain transformers, or its adapters alone, for plain peft."""
         ...
 
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from grpoctl.engines.base import Outcome, TrainJob, Unsupported
+from grpoctl.engines.base import Exported, Outcome, TrainJob, Unsupported
 from grpoctl.evaluate import Sampler
 from grpoctl.recipe.schema import Recipe
 from grpoctl.run.directory import RunDirectory
@@ -41,3 +41,10 @@ class TrlEngine:
         from grpoctl.engines.trl.sampler import open_sampler
 
         return open_sampler(recipe, base, trained)
+
+    def export(
+        self, recipe: Recipe, base: Path, trained: Path | None, folder: Path, *, adapter_only: bool = False
+    ) -> Exported:
+        from grpoctl.engines.trl.export import export
+
+        return export(recipe, base, trained, folder, adapter_only=adapter_only)

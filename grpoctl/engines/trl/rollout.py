@@ -4,7 +4,7 @@ The loop works for any causal model whose cache is transformers' own (`can_roll_
 generator alone, so that a step's completions follow from its number and not from what ran before.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -43,6 +43,10 @@ class Draw:
     top_p: float = 1.0
     min_p: float | None = None
 
+    @property
+    def is_greedy(self) -> bool:
+        return self.temperature == 0.0 or self.top_k == 1
+
 
 @dataclass
 class Drawn:
@@ -70,20 +74,34 @@ def core_of(model: Model) -> PreTrainedModel:
 
 @torch.no_grad()
 def draw(
-    model: Model, prompts: Sequence[Sequence[int]], how: Draw, generator: torch.Generator, *, log_probs: bool = False
+    model: Model,
+    prompts: Sequence[Sequence[int]],
+    how: Draw,
+    generator: torch.Generator,
+    *,
+    log_probs: bool = False,
+    heed: Callable[[int], bool] | None = None,
 ) -> Drawn:
-    """One completion for each prompt, in order; equal prompts are read once."""
+    """One completion for each prompt, in order; equal prompts are read once.
+
+    `heed` is told each token of a single prompt's completion as it is drawn, and ends it by returning True.
+    """
     was_training = model.training
     model.eval()
     try:
-        with merged_adapters(model):
-            return _draw(core_of(model), prompts, how, generator, log_probs)
+        with merged_adapters(model), torch.inference_mode():
+            return _draw(core_of(model), prompts, how, generator, log_probs, heed)
     finally:
         model.train(was_training)
 
 
 def _draw(
-    core: PreTrainedModel, prompts: Sequence[Sequence[int]], how: Draw, generator: torch.Generator, log_probs: bool
+    core: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    how: Draw,
+    generator: torch.Generator,
+    log_probs: bool,
+    heed: Callable[[int], bool] | None,
 ) -> Drawn:
     device = core.device
     # The router's scores are for a loss, and of one token at a time they would not even have the right shape.
@@ -106,6 +124,8 @@ def _draw(
             scores[rows, step] = _log_prob_of(logits, tokens, how.temperature)
         going = going & ~torch.isin(tokens, ends)
         left = int(going.sum())
+        if heed is not None and heed(int(tokens[0])):
+            break
         if left == 0 or step == room - 1:
             break
         if left < _COMPACT_BELOW * len(going):
@@ -163,6 +183,8 @@ def _read(
 
 def _warpers(how: Draw) -> LogitsProcessorList:
     chosen = LogitsProcessorList()
+    if how.is_greedy:  # the likeliest token stays the likeliest
+        return chosen
     if how.temperature not in (0.0, 1.0):
         chosen.append(TemperatureLogitsWarper(how.temperature))
     if how.top_k > 0:
@@ -176,7 +198,7 @@ def _warpers(how: Draw) -> LogitsProcessorList:
 
 def _choose(logits: Tensor, how: Draw, generator: torch.Generator) -> Tensor:
     """A token for each row: the likeliest, or one drawn by adding Gumbel noise, which needs no normalised scores."""
-    if how.temperature == 0.0 or how.top_k == 1:
+    if how.is_greedy:
         return logits.argmax(-1)
     noise = torch.empty_like(logits).exponential_(generator=generator)
     # Its logarithm must be finite, or a token that top_k left out (-inf) would become NaN, which argmax takes.

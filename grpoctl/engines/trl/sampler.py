@@ -1,17 +1,23 @@
 """How does a loaded model answer prompts outside of training?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from grpoctl.engines.trl import load, threads
-from grpoctl.engines.trl.rollout import Draw, Model, draw
+from grpoctl.engines.trl.rollout import Draw, Model, core_of, draw
 from grpoctl.engines.trl.trainer import seeded_generator
-from grpoctl.evaluate import Completion
 from grpoctl.recipe.keys.evaluation import EvalSampling
 from grpoctl.recipe.schema import Recipe
+from grpoctl.samples import Completion
+
+# Beyond so many rows a batch gains nothing more: a CPU's caches are full.
+_MOST_ROWS_ON_CPU, _MOST_ROWS = 128, 256
+
+# Of the memory that caches and scores may take: a share of a GPU's, or so many bytes on a CPU.
+_SHARE_OF_GPU, _BYTES_ON_CPU = 0.25, 2**30
 
 
 class TrlSampler:
@@ -21,14 +27,101 @@ class TrlSampler:
         self._model, self._tokenizer, self._end_ids, self._max_tokens = model, tokenizer, end_ids, max_tokens
 
     def sample(self, prompts: Sequence[str], sampling: EvalSampling, seed: int) -> list[Completion]:
-        ids = [self._tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in prompts]
-        how = Draw(self._max_tokens, self._end_ids, sampling.temperature, sampling.top_k, sampling.top_p)
-        drawn = draw(self._model, ids, how, seeded_generator(seed, 0, self._model.device))
+        return self._draw(prompts, sampling, seed, self._max_tokens)
+
+    def stream(
+        self,
+        prompt: str,
+        sampling: EvalSampling,
+        seed: int,
+        on_text: Callable[[str], object],
+        *,
+        max_tokens: int | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Completion:
+        """The completion that `sample` gives for this prompt alone, its text passed on as it comes.
+
+        It is cut off behind max_tokens where that is less than the recipe's, and where `stopped` says so.
+        """
+        text = _TextOfTokens(self._tokenizer)
+
+        def heed(token: int) -> bool:
+            piece = text.add(token)
+            if piece:
+                on_text(piece)
+            return stopped()
+
+        room = self._max_tokens if max_tokens is None else min(max_tokens, self._max_tokens)
+        [completion] = self._draw([prompt], sampling, seed, room, heed)
+        if rest := text.rest():
+            on_text(rest)
+        return completion
+
+    def _draw(
+        self,
+        prompts: Sequence[str],
+        sampling: EvalSampling,
+        seed: int,
+        max_tokens: int,
+        heed: Callable[[int], bool] | None = None,
+    ) -> list[Completion]:
+        ids = self._tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
+        how = Draw(max_tokens, self._end_ids, sampling.temperature, sampling.top_k, sampling.top_p)
+        drawn = draw(self._model, ids, how, seeded_generator(seed, 0, self._model.device), heed=heed)
         texts = self._tokenizer.batch_decode(drawn.ids, skip_special_tokens=True)
         return [
             Completion(text, len(row), truncated=row[-1] not in self._end_ids)
             for text, row in zip(texts, drawn.ids, strict=True)
         ]
+
+    def rows_at_once(self, prompts: Sequence[str]) -> int:
+        """By the size of the cache of the longest prompt, and of a row's scores over the vocabulary."""
+        config = core_of(self._model).config.get_text_config()
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        longest = max(len(self._tokenizer(prompt)["input_ids"]) for prompt in sorted(prompts, key=len)[-20:])
+        dtype_bytes = self._model.dtype.itemsize
+        cache = 2 * config.num_hidden_layers * heads * width * dtype_bytes * (longest + self._max_tokens)
+        scores = 24 * config.vocab_size  # a few copies in float32 while a token is drawn
+        device = self._model.device
+        most, room = _MOST_ROWS_ON_CPU, _BYTES_ON_CPU
+        if device.type == "cuda":
+            most, room = _MOST_ROWS, int(_SHARE_OF_GPU * torch.cuda.get_device_properties(device).total_memory)
+        return int(max(1, min(most, room // (cache + scores))))
+
+
+class _TextOfTokens:
+    """The text of tokens that come one by one, each piece once its characters are whole.
+
+    A token may hold a part of a character, and what it looks like may hang on the one before. So a piece is what a few
+    tokens say beyond what the first of them said; decoding all of them each time would cost the square of their number.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._ids: list[int] = []
+        self._known, self._given = 0, 0  # where the piece given last begins and ends
+
+    def add(self, token: int) -> str:
+        self._ids.append(token)
+        return self._news(whole=False)
+
+    def rest(self) -> str:
+        """What was held back, as it is."""
+        return self._news(whole=True)
+
+    def _news(self, whole: bool) -> str:
+        before = self._text(self._ids[self._known : self._given])
+        now = self._text(self._ids[self._known :])
+        # U+FFFD stands for bytes that are no character yet.
+        if not whole and (len(now) <= len(before) or now.endswith("\ufffd")):
+            return ""
+        self._known, self._given = self._given, len(self._ids)
+        return now[len(before) :]
+
+    def _text(self, ids: list[int]) -> str:
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
+        return text
 
 
 def open_sampler(recipe: Recipe, base: Path, trained: Path | None) -> TrlSampler:

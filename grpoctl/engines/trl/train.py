@@ -21,8 +21,10 @@ from grpoctl.engines.trl.translate import grpo_arguments
 from grpoctl.errors import Finding, GrpoctlError, ModelError
 from grpoctl.evaluate import evaluate
 from grpoctl.machine import read_machine
+from grpoctl.problems import HELD_OUT
 from grpoctl.run import checkpoints
 from grpoctl.run import events as ev
+from grpoctl.run.evals import EvalFiles, eval_stem
 from grpoctl.run.events import lasting, read_events
 from grpoctl.run.files import write_json
 
@@ -208,17 +210,25 @@ class _Session(TrainerCallback):  # type: ignore[misc]
         if not job.eval_problems or not self._trainer.accelerator.is_main_process:
             return False
         with self._trainer.accelerator.autocast():
-            report = evaluate(
-                self._sampler, job.eval_problems, job.recipe, interrupted=lambda: job.stop_signal() is not None
+            done = evaluate(
+                self._sampler,
+                job.eval_problems,
+                job.recipe,
+                job.scorer.for_trial(),
+                interrupted=lambda: job.stop_signal() is not None,
             )
-        if report is not None:
-            held_out = f"{','.join(job.recipe.dataset)} (held out)"
-            dataset = ",".join(job.recipe.eval_dataset) or held_out
-            fields = {"step": step, "dataset": dataset, **report.as_json()}
-            with _forgiving("the evaluation"):
-                write_json(_made(job.run.evals) / f"{report.mode}-step-{step:06d}.json", fields)
-            job.stream.tell(ev.EVAL, **fields)
-        return report is not None
+        if done is None:
+            return False
+        report, samples = done
+        dataset = ",".join(job.recipe.eval_dataset) or f"{','.join(job.recipe.dataset)} ({HELD_OUT})"
+        fields = {"step": step, "dataset": dataset, **report.as_json()}
+        with _forgiving("the evaluation"):
+            kept = EvalFiles(job.run.evals, eval_stem(report.mode, step))
+            kept.begin({"step": step, "dataset": dataset, "mode": report.mode, "n": report.n}, [])
+            kept.add([sample.as_json() for sample in samples])
+            kept.finish(fields)
+        job.stream.tell(ev.EVAL, **fields)
+        return True
 
     def _stop_signal(self) -> int | None:
         """The signal that any process got, so that all of them stop behind the same step."""

@@ -56,8 +56,8 @@ class EvalKeys(Keys):
     eval_steps: int | None = key(None, ge=1, le=1_000_000_000)
     """Steps between two evaluations, for eval_strategy: steps."""
 
-    per_device_eval_batch_size: int = key(8, ge=1, le=1_000_000)
-    """Prompts a device evaluates at a time."""
+    per_device_eval_batch_size: int | None = key(None, ge=1, le=1_000_000, llamafactory=8)
+    """Answers a device draws at a time. Left out, as many as are fast and fit."""
 
     eval_modes: EvalModes = key(EvalModes())
     """Sampling of the modes greedy, standard and liberal."""
