@@ -86,12 +86,12 @@ def advise(history: History) -> list[Advice]:
 
 @_check
 def _failing_rewards(history: History) -> Iterator[Advice]:
-    failures = history.steps[-1].get("reward_failures") if history.steps else None
-    if failures:
+    last = history.steps[-1] if history.steps else {}
+    if last.get("reward_failures"):
         yield Advice(
             "reward_failures",
-            f"Rewards failed on {failures:.0f} completions of this step; these are left out of it. train.log has the "
-            "first reason of each reward. It is the reward that needs mending, not the model.",
+            f"Rewards failed on {last['reward_failures']:.0f} completions of step {last.get('step')}; these are left "
+            "out of it. train.log has the first reason of each. It is the reward that needs mending, not the model.",
         )
 
 

@@ -30,6 +30,8 @@ def carry_out(plan: Plan, engine: Engine, screen: TextIO) -> tuple[RunDirectory,
     run = plan.resumed or _new_folder(plan)
     with run.held(), narrating(run, screen):
         checkpoint = _prepare_folder(plan, run)
+        for finding in plan.found.warnings:  # which the screen has had already
+            _log.warning("%s", finding, extra={"log_only": True})
         command = engine.launch(run, plan.recipe)
         _log.info("run %s", run.path)
         if command is not None:

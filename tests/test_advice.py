@@ -206,7 +206,7 @@ def test_a_model_that_never_answered_has_nothing_to_forget() -> None:
 def test_failing_rewards_are_told_at_once() -> None:
     (event,) = advice_on([*steps(2), *steps(1, reward_failures=3.0)])
     assert (event["step"], event["kind"]) == (3, "reward_failures")
-    assert event["text"].startswith("Rewards failed on 3 completions of this step; these are left out of it.")
+    assert event["text"].startswith("Rewards failed on 3 completions of step 3; these are left out of it.")
 
 
 def test_failing_rewards_are_told_of_a_long_run_too() -> None:

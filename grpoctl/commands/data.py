@@ -10,9 +10,11 @@ tiny model's where none is named."""
 
 import argparse
 import json
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from grpoctl import shipped
 from grpoctl.errors import Finding, InputError, printable
 
 if TYPE_CHECKING:
@@ -32,8 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     names = [word for word in args.words if "=" not in word]
     changes = [word for word in args.words if "=" in word]
+    if args.rows < 0:
+        raise InputError(Finding(f"is {args.rows}", "use 0 or more", file="--rows"))
     if args.action == "list":
-        _list(_reading(None, [*names, *changes]), args.json)
+        if names:
+            raise InputError(Finding(f"takes no name, and got {names[0]}", "see preview", file="grpoctl data list"))
+        _list(_reading(None, changes), args.json)
         return 0
     if len(names) != 1:
         fix = "give one, such as grpoctl data preview tiny_arithmetic"
@@ -46,19 +52,25 @@ def _reading(name: str | None, changes: list[str]) -> "RecipeReading":
     # pydantic and what stands on it take 0.15 s, which --help need not wait for.
     from grpoctl.recipe.load import read_recipe, read_recipe_text
 
-    if name is not None and (name.endswith((".yaml", ".yml"))):
+    if name is not None and _is_recipe(name):
         reading = read_recipe(name, changes)
     else:
-        named = [f"dataset={json.dumps([name])}"] if name is not None else []
+        names = [name] if name is not None and Path(name).exists() else (name or "").split(",")
+        named = [f"dataset={json.dumps([part.strip() for part in names])}"] if name is not None else []
         reading = read_recipe_text(
             "model_name_or_path: tiny\nmax_prompt_length: 10000000", "command line", [*named, *changes]
         )
         # Nothing is trained, so what a whole recipe lacks is no fault.
-        given = {change.partition("=")[0].partition(".")[0] for change in changes}
+        given = {change.partition("=")[0].partition(".")[0] for change in [*named, *changes]}
         reading.findings = [finding for finding in reading.errors if finding.key.partition(".")[0] in given]
     if reading.recipe is None or reading.errors:
         raise InputError(reading.errors)
     return reading
+
+
+def _is_recipe(name: str) -> bool:
+    """A recipe's file, or the name of a built-in one."""
+    return name.endswith((".yaml", ".yml")) or name in shipped.recipe_names()
 
 
 # --- list
@@ -77,17 +89,23 @@ def _list(reading: "RecipeReading", as_json: bool) -> None:
             rows.append({"name": name, "source": None, "here": False, "problem": str(found[0])})
             continue
         entry = found.entry
-        here = entry.file_name is not None
-        source = str(found.folder / (entry.file_name or "")) if here else f"hub: {entry.hf_hub_url}"
+        file = found.folder / entry.file_name if entry.file_name is not None else None
+        here = file is not None and file.exists()
+        source = f"hub: {entry.hf_hub_url}" if file is None else str(file)
         rows.append(
             {"name": name, "source": source, "here": here, "split": entry.split, "formatting": entry.formatting}
         )
     if as_json:
         print(json.dumps({"rows": rows}))
         return
-    cells = [(str(row["name"]), str(row.get("formatting", "-")), str(row["source"] or row["problem"])) for row in rows]
+    cells = [(str(row["name"]), str(row.get("formatting", "-")), _where(row)) for row in rows]
     print("\n".join(table([("name", "rows are", "where"), *((name, kind, printable(at)) for name, kind, at in cells)])))
     print("\na path of a file or folder needs no entry: grpoctl data preview my.jsonl")
+
+
+def _where(row: dict[str, Any]) -> str:
+    source = str(row["source"] or row["problem"])
+    return source if row["here"] or source.startswith("hub: ") or row["source"] is None else f"{source} (missing)"
 
 
 # --- preview
@@ -101,10 +119,13 @@ def _preview(reading: "RecipeReading", count: int, as_json: bool) -> int:
     if found.errors or not found.rows:
         raise InputError(found.errors or found.warnings)  # a data set of the hub that is not here is a warning alone
     assert found.recipe is not None
+    prompts: list[tuple[str, int | None]] = list(zip(found.prompts, found.prompt_tokens, strict=True))
+    if found.tokenizer is None:  # without one the question can be shown all the same
+        prompts = [(row.question, None) for row in found.rows]
     shown = [
         {"prompt": prompt, "answer": row.answer, "tokens": tokens}
-        for row, prompt, tokens in zip(found.rows, found.prompts, found.prompt_tokens, strict=False)
-    ][: max(count, 0)]
+        for row, (prompt, tokens) in zip(found.rows[:count], prompts, strict=False)
+    ]
     if as_json:
         print(json.dumps(_as_json(found, shown)))
         return 0
@@ -127,15 +148,17 @@ def _as_json(found: "Preflight", shown: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _print(found: "Preflight", recipe: "Recipe", shown: list[dict[str, Any]]) -> None:
+    from grpoctl.data.guess import guess_in_words
     from grpoctl.table import table
 
     rows = found.rows or []
     print(f"{', '.join(recipe.dataset)}: {len(rows)} rows of {', '.join(rows[0].columns)}")
     for name, columns in found.guessed.items():
-        guesses = ", ".join(f"{meaning} from {column}" for meaning, column in columns.items())
+        guesses = guess_in_words(columns)
         print(f"{printable(name)} has no entry; guessed: {guesses}")
     for number, row in enumerate(shown, 1):
-        print(f"\nrow {number}, {row['tokens']} tokens, gold answer {printable(row['answer'][:60])}")
+        counted = f", {row['tokens']} tokens" if row["tokens"] is not None else ""
+        print(f"\nrow {number}{counted}, gold answer {printable(row['answer'][:60])}")
         print("\n".join(f"  | {printable(line)}" for line in row["prompt"].split("\n")))
     lengths = found.prompt_tokens
     if not lengths:

@@ -1,6 +1,7 @@
 """Which columns hold the question and the gold answer of a file that has no entry?"""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -28,6 +29,12 @@ class Guess:
 
     entry: DatasetEntry
     told: dict[str, str]
+
+
+def guess_in_words(told: dict[str, str]) -> str:
+    """What was guessed, for people."""
+    said = {"formatting": "{} rows"}
+    return ", ".join(said.get(meaning, f"{meaning} from {{}}").format(column) for meaning, column in told.items())
 
 
 def guess_entry(path: Path, split: str, info_file: Path) -> Guess:
@@ -78,8 +85,8 @@ def _is_conversation(name: str, records: Sequence[dict[str, Any]]) -> bool:
 def _tags(name: str, records: Sequence[dict[str, Any]]) -> tuple[Any, Tags]:
     """The format by the turns' keys, with the roles as the rows write them."""
     turns = _turns(name, records)
-    keys = {key for turn in turns for key in turn}
-    formatting = "openai" if "role" in keys else "sharegpt"
+    keys = Counter(key for turn in turns for key in turn)
+    formatting = "openai" if keys["role"] > keys["from"] else "sharegpt"  # an odd row among them is a bad row
     usual, other = TAGS[formatting], TAGS["sharegpt" if formatting == "openai" else "openai"]
     content = usual.content_tag if usual.content_tag in keys else other.content_tag
     roles = {turn.get(usual.role_tag or "") for turn in turns}

@@ -18,7 +18,8 @@ def read_datasets(recipe: Recipe, key: str, result: Preflight, tell: Teller) -> 
     if tell.is_wrong("dataset_dir"):
         return None
     folder = user_path(recipe.dataset_dir)
-    if "dataset_dir" in recipe.model_fields_set and not is_folder(folder):
+    # The default may be missing, whether a recipe leaves it out or a finished run has written it down.
+    if recipe.dataset_dir != Recipe.model_fields["dataset_dir"].default and not is_folder(folder):
         tell.error("dataset_dir", f"is {folder}, and no such folder is here", "check the path; it starts where you are")
         return None
     parts = [

@@ -13,9 +13,17 @@ from grpoctl.recipe.schema import Recipe
 def check_prompts(recipe: Recipe, result: Preflight, tell: Teller) -> None:
     """Render the prompts, and see that they ask for what the rewards read and that answers fit behind them."""
     _check_that_tags_are_asked_for(recipe, result, tell)
+    _tell_of_dropped_systems(recipe, result, tell)
     render_prompts(recipe, result, tell)
     if result.tokenizer is not None and result.prompts:
         _check_that_completions_fit(recipe, result, result.tokenizer, tell)
+
+
+def _tell_of_dropped_systems(recipe: Recipe, result: Preflight, tell: Teller) -> None:
+    own = sum(row.system is not None for row in result.rows or [])
+    if own and recipe.system_prompt is not None:
+        said = f"takes the place of the system turn that {own} of {len(result.rows or [])} rows bring"
+        tell.warn("system_prompt", said, "take it out to keep theirs")
 
 
 def render_prompts(recipe: Recipe, result: Preflight, tell: Teller) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import TextIO
 
+from grpoctl.data.guess import guess_in_words
 from grpoctl.engines.base import ENGINES
 from grpoctl.errors import Finding, printable
 from grpoctl.paths import user_path
@@ -41,7 +42,7 @@ def facts(found: Preflight) -> dict[str, str]:
     said["model"] = str(recipe.model_name_or_path)
     said["data"] = _rows_in_words(recipe.dataset, found.rows, found.prompt_tokens)
     for name, columns in found.guessed.items():
-        read = ", ".join(f"{meaning} from {column}" for meaning, column in columns.items())
+        read = guess_in_words(columns)
         said["columns"] = f"{said['columns']}; {name}: {read}" if "columns" in said else f"{name}: {read} (guessed)"
     if recipe.val_size and found.rows:
         kept = held_back(recipe, len(found.rows))
@@ -50,8 +51,10 @@ def facts(found: Preflight) -> dict[str, str]:
         said["eval"] = _rows_in_words(recipe.eval_dataset, found.eval_rows, [])
     if found.prompts:
         said["prompt"] = json.dumps(found.prompts[0], ensure_ascii=False)
+    names = " + ".join(f"{ready.weight:g} x {ready.reward.name}" for ready in found.rewards)
+    if found.rewards:
+        said["rewards"] = names
     if found.gold_scores and found.rows:
-        names = " + ".join(f"{ready.weight:g} x {ready.reward.name}" for ready in found.rewards)
         gold = f"the gold answer {printable(found.rows[0].answer[:40])} earns {sum(found.gold_scores):g}"
         untried = ", ".join(ready.reward.name for ready in found.rewards if not ready.reward.tried_by_check)
         without = f" (without {untried})" if untried else ""

@@ -47,7 +47,8 @@ class EvalFiles:
     def _left(self, head: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         """The lines and samples up to the first that is cut short."""
         try:
-            first, *lines = self.samples.read_text(encoding="utf-8").split("\n")
+            # A kill may have cut a letter in two.
+            first, *lines = self.samples.read_text(encoding="utf-8", errors="replace").split("\n")
             if json.loads(first) != json.loads(json.dumps(head)):
                 return []
         except (OSError, ValueError):
@@ -74,7 +75,7 @@ class EvalFiles:
 def read_samples(path: Path) -> list[dict[str, Any]]:
     """The samples of a file, without its head; none where there is no such file."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()[1:]
-        return [json.loads(line) for line in lines]
+        lines = path.read_text(encoding="utf-8").split("\n")[1:]  # splitlines() would also cut at an answer's U+2028
+        return [json.loads(line) for line in lines if line]
     except (OSError, ValueError):
         return []

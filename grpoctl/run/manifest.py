@@ -77,7 +77,7 @@ def read_manifest(run: RunDirectory) -> dict[str, Any]:
     """The manifest, or an empty one where the file is damaged: a run is shown for what is left of it."""
     try:
         value = json.loads(run.manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

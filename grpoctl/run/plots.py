@@ -47,7 +47,7 @@ def draw_plots(run: RunDirectory, *, loss: bool = False) -> list[Path]:
     if loss:
         figures["loss"] = _one(steps, "loss", "Loss", "loss, which says little in GRPO")
     run.plots.mkdir(exist_ok=True)
-    return [_save(figure, run.plots / f"{name}.png") for name, figure in figures.items() if figure is not None]
+    return [save(figure, run.plots / f"{name}.png") for name, figure in figures.items() if figure is not None]
 
 
 class PlotSink(Sink):
@@ -79,7 +79,7 @@ def _reward(steps: Sequence[Event]) -> "Figure | None":
     names = sorted(
         {name for event in steps for name in event if name.startswith("rewards/") and name.endswith("/mean")}
     )
-    x, total = _values(steps, "step"), _values(steps, "reward")
+    x, total = values(steps, "step"), values(steps, "reward")
     if np.isnan(total).all():
         return None
     figure, axes = _panel("Reward", "mean over the step's answers", x)
@@ -88,13 +88,13 @@ def _reward(steps: Sequence[Event]) -> "Figure | None":
         # Ever thinner, so that equal curves are seen below one another.
         width = _WIDTHS[min(place + 1, len(_WIDTHS) - 1)]
         label = name.removeprefix("rewards/").removesuffix("/mean")
-        curves[label] = _curve(axes, x, _values(steps, name), _COLOURS[place % len(_COLOURS)], width)
+        curves[label] = _curve(axes, x, values(steps, name), _COLOURS[place % len(_COLOURS)], width)
     _legend(axes, curves)
     return figure
 
 
 def _one(steps: Sequence[Event], name: str, title: str, unit: str, share: bool = False) -> "Figure | None":
-    x, y = _values(steps, "step"), _values(steps, name)
+    x, y = values(steps, "step"), values(steps, name)
     if np.isnan(y).all():
         return None
     figure, axes = _panel(title, unit, x)
@@ -104,8 +104,8 @@ def _one(steps: Sequence[Event], name: str, title: str, unit: str, share: bool =
 
 
 def _lengths(steps: Sequence[Event]) -> "Figure | None":
-    x, lengths = _values(steps, "step"), _values(steps, "completions/mean_length")
-    clipped = _values(steps, "completions/clipped_ratio")
+    x, lengths = values(steps, "step"), values(steps, "completions/mean_length")
+    clipped = values(steps, "completions/clipped_ratio")
     if np.isnan(lengths).all():
         return None
     figure, axes = _panel("Length of the answers", "mean length (tokens)", x)
@@ -141,7 +141,7 @@ def _panel(title: str, unit: str, x: Values) -> "tuple[Figure, Axes]":
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if (window := _window(len(x))) > 1:
+    if (window := window_for(len(x))) > 1:
         note = f"dots: logged steps; line: mean of {window} of them"
         axes.set_title(note, fontsize=9, loc="right", pad=12, color="#666666")
     if x[0] == x[-1]:
@@ -151,12 +151,12 @@ def _panel(title: str, unit: str, x: Values) -> "tuple[Figure, Axes]":
 
 def _curve(axes: "Axes", x: Values, y: Values, colour: str, width: float = 2.0) -> "Line2D":
     # Not clipped: a share of 0 or 1 lies on the panel's edge.
-    if (window := _window(len(x))) == 1:
+    if (window := window_for(len(x))) == 1:
         marker_size = 2.5 * width
         return axes.plot(x, y, "-o", color=colour, linewidth=width, markersize=marker_size, clip_on=False)[0]
     size = 7 if len(x) < _FINE_FROM else 4
     axes.plot(x, y, ".", color=colour, alpha=0.25, markersize=size, markeredgewidth=0, clip_on=False)
-    return axes.plot(x, _smooth(y, window), color=colour, linewidth=width, clip_on=False)[0]
+    return axes.plot(x, smooth(y, window), color=colour, linewidth=width, clip_on=False)[0]
 
 
 def _legend(axes: "Axes", curves: "dict[str, Line2D]") -> None:
@@ -166,18 +166,18 @@ def _legend(axes: "Axes", curves: "dict[str, Line2D]") -> None:
     )
 
 
-def _values(steps: Sequence[Event], name: str) -> Values:
+def values(steps: Sequence[Event], name: str) -> Values:
     """A metric over the steps, with NaN where it has no number."""
     found = [event.get(name) for event in steps]
     return np.array([value if isinstance(value, int | float) else np.nan for value in found], dtype=np.float64)
 
 
-def _window(count: int) -> int:
+def window_for(count: int) -> int:
     """Over how many points the line is smoothed: an odd number, and 1 for no smoothing."""
     return 1 if count < _SMOOTH_FROM else max(5, count // 20) | 1
 
 
-def _smooth(y: Values, window: int) -> Values:
+def smooth(y: Values, window: int) -> Values:
     """The mean of the points around each; at both ends of those that there are."""
     known = ~np.isnan(y)
     around = np.ones(window)
@@ -186,7 +186,7 @@ def _smooth(y: Values, window: int) -> Values:
     return np.where(known, sums / np.maximum(counts, 1), np.nan)
 
 
-def _save(figure: "Figure", path: Path) -> Path:
+def save(figure: "Figure", path: Path) -> Path:
     """Put the picture in place in one step, so that who looks at it never sees half of it."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:

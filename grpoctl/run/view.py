@@ -68,7 +68,7 @@ def _take_in(view: RunView, event: Event) -> None:
         view.metrics = {name: value for name, value in event.items() if name not in ("event", "time", "step")}
     elif kind == ev.EVAL:
         view.evals.append({name: value for name, value in event.items() if name != "event"})
-        view.evals.sort(key=lambda done: done.get("step", 0))  # the model before training may be evaluated at the end
+        view.evals.sort(key=lambda done: done.get("step") or 0)  # the model before training may be evaluated at the end
     elif kind == ev.ADVICE:
         view.advice.append(str(event.get("text")))
     elif kind == ev.CHECKPOINT:

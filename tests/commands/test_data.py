@@ -69,6 +69,25 @@ def test_a_recipe_is_previewed_with_its_own_prompts(grpoctl: Command) -> None:
     assert (code, shown["count"], shown["rows"][0]["answer"]) == (0, 50, "147")
 
 
+def test_several_data_sets_are_previewed_together_and_a_built_in_recipe_by_its_name(grpoctl: Command) -> None:
+    code, said, _ = grpoctl("data", "preview", "tiny_arithmetic,my_math_data", "--rows", "0")
+    assert code == 0 and said.startswith("tiny_arithmetic, my_math_data: 2200 rows of instruction, input, output")
+    assert grpoctl("data", "preview", "quickstart", "--rows", "0")[1].startswith("tiny_arithmetic: 2000 rows")
+
+
+def test_without_a_tokenizer_questions_and_answers_are_shown(grpoctl: Command, folder: Path) -> None:
+    words = ("sums", f"dataset_dir={folder}", "model_name_or_path=Some/Model", f"cache_dir={folder}", "--rows", "1")
+    code, said, wrong = grpoctl("data", "preview", *words)
+    assert code == 0 and "row 1, gold answer 2\n  | 1 + 1?" in said
+    assert "model_name_or_path: is Some/Model, which is not on this machine" in wrong
+
+
+def test_an_entry_whose_file_is_gone_is_listed_as_missing(grpoctl: Command, folder: Path) -> None:
+    (folder / "sums.jsonl").unlink()
+    _, said, _ = grpoctl("data", "list", f"dataset_dir={folder}", f"cache_dir={folder}")
+    assert f"{folder / 'sums.jsonl'} (missing)" in said
+
+
 def test_bad_rows_and_repeated_questions_are_told(grpoctl: Command, folder: Path) -> None:
     with (folder / "sums.jsonl").open("a") as stream:
         stream.write('{"q": "1 + 1?", "a": "3"}\n{"q": "1 + 2?"}\n')
@@ -89,6 +108,9 @@ def test_bad_rows_and_repeated_questions_are_told(grpoctl: Command, folder: Path
     [
         (["preview"], "takes a data set, a path or a recipe; give one, such as grpoctl data preview tiny_arithmetic."),
         (["preview", "a", "b"], "takes a data set, a path or a recipe"),
+        (["preview", ""], "dataset.0: is empty"),
+        (["preview", "sums", "--rows", "-1"], "--rows: is -1; use 0 or more."),
+        (["list", "sums"], "takes no name, and got sums; see preview."),
         (["preview", "tiny_arithmetik"], "which no dataset_info.json has; did you mean tiny_arithmetic?"),
         (["preview", "no/such.json"], "names no/such.json, and no such file or folder is here"),
         (["preview", "far"], "names far, which is not on this machine but on the hub as some/where"),

@@ -190,7 +190,10 @@ def test_two_processes_cannot_hold_one_folder(grpoctl: Grpoctl, runs: Path, tmp_
     assert err == f"{run.path}: is in use by a run that is going on; wait for it, or end it: grpoctl stop {run.path}.\n"
 
 
-def test_resume_keeps_the_values_of_the_run_and_takes_new_ones(grpoctl: Grpoctl, runs: Path) -> None:
+def test_resume_keeps_the_values_of_the_run_and_takes_new_ones(
+    grpoctl: Grpoctl, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where no data folder is, which the resolved recipe names all the same
     assert grpoctl("train", "quickstart", *SMALL, "learning_rate=1e-3")[0] == 0
     code, out, _ = grpoctl("train", "--resume", "max_steps=10")
     assert code == 0

@@ -143,3 +143,11 @@ def test_the_thinking_switch_reaches_the_template(checked: Callable[..., Preflig
     shutil.copytree(shipped.MODELS["tiny"], folder)
     (folder / "chat_template.jinja").write_text("{{ messages[0].content }} {{ enable_thinking }}")
     assert checked("enable_thinking: no\n", f"model_name_or_path={folder}").prompts[0] == "10 + 1? False"
+
+
+def test_a_system_prompt_that_takes_the_place_of_the_rows_own_is_told(checked: Callable[..., Preflight]) -> None:
+    rows = [{**row, "system": "Be brief."} if number < 3 else row for number, row in enumerate(ROWS)]
+    (finding,) = checked("", "system_prompt=Answer in <answer> tags.", rows=rows).warnings
+    assert (finding.key, finding.problem) == (
+        "system_prompt", "takes the place of the system turn that 3 of 20 rows bring",
+    )  # fmt: skip

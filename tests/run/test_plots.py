@@ -99,14 +99,14 @@ def test_drawing_leaves_pyplot_and_its_state_alone(tmp_path: Path) -> None:
 
 
 def test_a_smoothed_point_is_the_mean_of_those_around_it() -> None:
-    smooth = plots._smooth(np.array([0, 3, 6, np.nan, 9.0]), 3)
+    smooth = plots.smooth(np.array([0, 3, 6, np.nan, 9.0]), 3)
     # (0 + 3) / 2, (0 + 3 + 6) / 3, (3 + 6) / 2, a gap stays a gap, 9 / 1
     assert smooth == pytest.approx(np.array([1.5, 3, 4.5, np.nan, 9]), nan_ok=True)
 
 
 @pytest.mark.parametrize(("count", "window"), [(1, 1), (20, 1), (21, 5), (80, 5), (3000, 151)])
 def test_more_points_are_smoothed_over_more(count: int, window: int) -> None:
-    assert plots._window(count) == window
+    assert plots.window_for(count) == window
 
 
 class Clock:

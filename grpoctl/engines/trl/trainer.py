@@ -24,6 +24,7 @@ from grpoctl.data.problems import Problem, columns_of
 from grpoctl.engines.trl.log_probs import can_share_prompts, completion_log_probs
 from grpoctl.engines.trl.rollout import Draw, can_roll_out, core_of, draw
 from grpoctl.errors import GrpoctlError
+from grpoctl.rewards.registry import GIVEN_COLUMNS
 from grpoctl.rewards.scoring import Scorer, Scores
 from grpoctl.run import checkpoints
 from grpoctl.run.directory import RunDirectory
@@ -45,6 +46,9 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
     ) -> None:
         self._problems, self._scorer, self._run, self._keep = problems, scorer, run, keep
         self._ids_of: dict[str, list[int]] = {}
+        # What rewards read of a row is kept with its completions, so that they can be scored again.
+        read = [name for ready in scorer.rewards.values() for name in ready.reward.columns]
+        self._kept_columns = [name for name in dict.fromkeys(read) if name not in GIVEN_COLUMNS]
         self._scores: Scores
         self._buffered_inputs: list[dict[str, Any]] | None
         self._of_completions: dict[str, float] = {}
@@ -145,7 +149,13 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         columns = columns_of([problem.row for problem in problems], prompts, lengths)
         self._scores = scores = self._scorer.score(completions, columns)
         self._local = [
-            {"prompt": prompt, "completion": completion, "answer": problem.row.answer}
+            {
+                "prompt": prompt,
+                "question": problem.row.question,
+                "completion": completion,
+                "answer": problem.row.answer,
+                **{name: problem.row.columns.get(name) for name in self._kept_columns},
+            }
             for prompt, completion, problem in zip(prompts, completions, problems, strict=True)
         ]
         table = [scores.by_reward[name] for name in self.reward_func_names]
