@@ -26,7 +26,7 @@ import plain_trl
 import torch
 from transformers import PrinterCallback, TrainerCallback
 
-from grpoctl.engines.trl import rollout
+from grpoctl.engines.trl import load, rollout
 from grpoctl.engines.trl import train as engine
 from grpoctl.job import make_job
 from grpoctl.plan import plan_new
@@ -128,7 +128,7 @@ def ours(folder: Path, *, lora: bool) -> Any:
     steps = [f"max_steps={STEPS}", "save_steps=1000000", "eval_dataset=null", "report_to=none"]
     plan = plan_new("quickstart", [*steps, *changes, f"output_dir={folder}"])
     job = make_job(plan, RunDirectory(folder), Stream(), None, StopRequest())
-    engine._quieten_libraries()
+    load.quieten_libraries()
     trainer, _ = engine._build(job)
     return trainer
 

@@ -8,13 +8,14 @@ from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 
 from grpoctl.engines.trl.rollout import Model, core_of
-from grpoctl.errors import Finding, InputError, ModelError
+from grpoctl.errors import Finding, ModelError
 
 
 def merge(model: PeftModel, adapter: str, export_device: str) -> Model:
-    """The model with its last adapters in its weights, each layer summed in float32 and rounded once."""
-    if any(config.is_prompt_learning for config in model.peft_config.values()):
-        raise InputError(Finding("is a prompt, which no weight can take in", "use --adapter", file=adapter))
+    """The model with its last adapters in its weights, each layer summed in float32 and rounded once.
+
+    Weights in float32 come out as those that completions were drawn with, to the bit.
+    """
     core = core_of(model)
     tied = getattr(core.config.get_text_config(), "tie_word_embeddings", False)
     _untie(core)

@@ -17,7 +17,9 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from grpoctl import shipped
+from grpoctl.engines.trl import load
 from grpoctl.engines.trl.export import export
+from grpoctl.engines.trl.rollout import core_of, merged_adapters
 from grpoctl.errors import InputError, ModelError
 from grpoctl.recipe.load import load_recipe
 from grpoctl.recipe.schema import Recipe
@@ -28,13 +30,14 @@ START, END, PAD = 1, 2, 0
 # The tiny model's 346,880 numbers are 1.39 MB in float32; its embeddings, the largest part, are 400 x 128 x 4 bytes.
 EMBEDDINGS = 204_800
 
-IDS = torch.arange(3, 43).reshape(2, 20)
+IDS = torch.arange(3, 43).reshape(2, 20)  # whatever tokens
 TURNS = [{"role": "user", "content": "12 + 30?"}, {"role": "assistant", "content": "42"}]
 
 pytestmark = [
     # What peft says of adapters on tied embeddings while the tests make some; what comes of them is tested here.
     pytest.mark.filterwarnings("ignore:(?s).*tie_word_embeddings"),
     pytest.mark.filterwarnings("ignore:(?s).*tied_target_modules"),
+    pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers`"),
 ]
 
 
@@ -48,15 +51,20 @@ def plain(folder: Path, **how: Any) -> Any:
 
 @torch.no_grad()
 def logits(model: Any) -> Any:
-    return model.eval()(input_ids=IDS).logits.float()
+    return model.eval()(input_ids=IDS).logits
 
 
 def distance(one: Any, other: Any) -> float:
-    return float((logits(one) - logits(other)).abs().max())
+    """How far the logits are apart.
+
+    Computed in float64: in float32 the same weights give logits of 15 that are off by up to 2e-5 themselves, merged or
+    not, which would hide a wrong weight.
+    """
+    return float((logits(one.double()) - logits(other.double())).abs().max())
 
 
 def tensors(folder: Path) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for file in folder.glob("*.safetensors"):
         with safe_open(file, framework="pt") as held:  # type: ignore[no-untyped-call]
             found |= {name: held.get_tensor(name) for name in held.keys()}  # noqa: SIM118, as this is no mapping
@@ -74,7 +82,7 @@ def adapter(tmp_path: Path) -> Callable[..., Path]:
         with torch.no_grad():
             for key, weight in model.named_parameters():
                 if weight.requires_grad:
-                    weight += 0.05 * torch.randn_like(weight) if "magnitude" not in key else 0.3
+                    weight += 0.02 * torch.randn_like(weight) if "magnitude" not in key else 0.3
         folder = tmp_path / name
         model.save_pretrained(str(folder))
         return folder
@@ -122,9 +130,21 @@ def test_merged_adapters_give_the_logits_of_base_and_adapters(
     done = export(recipe(), TINY, trained, tmp_path / "out")
     model = plain(tmp_path / "out")
     assert distance(model, PeftModel.from_pretrained(plain(TINY), trained)) < 1e-5
-    assert distance(model, plain(TINY)) > 0.1, "the adapters change nothing, and so this shows nothing"
+    assert distance(model, plain(TINY)) > 0.1, "the adapters change too little for this to show anything"
     assert (done.format, done.dtype) == ("hf", "float32")
     assert done.parameters == model.num_parameters()
+
+
+@pytest.mark.parametrize("kind", ["plain", "rank-stabilised"])
+def test_the_weights_are_those_that_answers_were_drawn_with(
+    kind: str, adapter: Callable[..., Path], tmp_path: Path
+) -> None:
+    """As an evaluation of the run opens it: so the exported model gives the answers that were counted."""
+    trained = adapter(**KINDS[kind])
+    export(recipe(), TINY, trained, tmp_path / "out")
+    opened = load.load_model(recipe(f"adapter_name_or_path={trained}"), TINY)
+    with merged_adapters(opened):
+        assert torch.equal(logits(plain(tmp_path / "out")), logits(core_of(opened)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -191,7 +211,9 @@ def test_a_base_that_is_quantised_itself_takes_nothing_in(
     adapter: Callable[..., Path], base: Callable[..., Path], tmp_path: Path
 ) -> None:
     folder = base(config={"quantization_config": {"quant_method": "gptq", "bits": 4}})
-    with pytest.raises(InputError, match=r"is quantised \(gptq\), so nothing is merged into it; set model_name_or_path"):
+    with pytest.raises(
+        InputError, match=r"is quantised \(gptq\), so nothing is merged into it; set model_name_or_path"
+    ):
         export(recipe(), folder, adapter(), tmp_path / "out")
 
 
@@ -203,15 +225,6 @@ def test_adapters_that_are_no_numbers_are_one_line(adapter: Callable[..., Path],
         export(recipe(), TINY, tmp_path / "broken", tmp_path / "out")
     assert str(failure.value).startswith(f"{tmp_path / 'broken'}: cannot be merged (NaNs detected")
     assert "\n" not in str(failure.value)
-
-
-def test_a_prompt_cannot_be_merged(tmp_path: Path) -> None:
-    from peft import PromptTuningConfig
-
-    model = get_peft_model(plain(TINY), PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4))
-    model.save_pretrained(str(tmp_path / "prompt"))
-    with pytest.raises(InputError, match="is a prompt, which no weight can take in; use --adapter"):
-        export(recipe(), TINY, tmp_path / "prompt", tmp_path / "out")
 
 
 # --- every weight trained
