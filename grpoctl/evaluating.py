@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from grpoctl.data.problems import Problem
-from grpoctl.engines.base import load_engine
-from grpoctl.errors import Finding, InputError
+from grpoctl.errors import InputError
 from grpoctl.evaluate import EvalReport, Sampler, batches, draw_samples, how_to_ask, report_of
 from grpoctl.preflight.result import Preflight, Teller
 from grpoctl.preflight.scores import check_rewards
@@ -24,7 +23,7 @@ from grpoctl.run.events import EventFile, Stream
 from grpoctl.run.view import view_run
 from grpoctl.samples import Sample
 from grpoctl.statistics import paired_test
-from grpoctl.targets import Target, find_target
+from grpoctl.targets import Target, engine_of, find_target
 
 
 @dataclass(frozen=True)
@@ -71,11 +70,7 @@ class Session:
         if found.errors:
             raise InputError(found.errors)
         self._scorer = Scorer(found.rewards, recipe, counts=False)
-        engine = load_engine(recipe.engine)
-        if engine is None:
-            problem = f"is {recipe.engine}, whose models this version cannot ask"
-            raise InputError(Finding(problem, "use engine: trl", key="engine"))
-        self._engine = engine
+        self._engine = engine_of(self._target)
 
     @property
     def name(self) -> str:

@@ -157,19 +157,9 @@ def _piped(raw: bool) -> str | None:
 def _voices(target: "Target", base: bool) -> "Iterator[Voice]":
     """The models, loaded one after the other: the one before training first."""
     from grpoctl.conversation import Voice
-    from grpoctl.engines.base import ENGINES, load_engine
-    from grpoctl.packages import missing_packages
+    from grpoctl.targets import engine_of
 
-    name = target.recipe.engine
-    engine = load_engine(name)
-    if engine is None:
-        problem = f"is {name}, whose models this version cannot ask"
-        raise InputError(Finding(problem, "use engine: trl", key="engine", file=target.name))
-    missing = missing_packages(ENGINES[name].packages)
-    if missing:
-        problem = f"is {name}, and this Python lacks {', '.join(missing)}"
-        fix = f"install them: pip install 'grpoctl[{name}]'"
-        raise InputError(Finding(problem, fix, key="engine", file=target.name))
+    engine = engine_of(target)
     label = target.name if target.step is None else f"{target.name} at step {target.step}"
     models: list[tuple[str, Path | None]] = [(label, target.trained)]
     if base:

@@ -20,7 +20,7 @@ from grpoctl.errors import Finding, InputError, RecipeError, printable
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from grpoctl.engines.base import Engine, Exported
+    from grpoctl.engines.base import Exported
     from grpoctl.recipe.schema import Recipe
     from grpoctl.targets import Target
 
@@ -42,10 +42,11 @@ def run(args: argparse.Namespace) -> int:
     # pydantic and what stands on it take 0.15 s, which --help need not wait for.
     from grpoctl import exporting
     from grpoctl.model_card import model_card
+    from grpoctl.targets import engine_of
 
     target = _target(args)
     folder = exporting.free_folder(args.to or target.recipe.export_dir)
-    engine = _engine(target)
+    engine = engine_of(target)
     if args.adapter and target.trained is not None and not target.is_adapter:
         raise InputError(Finding("was trained whole, and has no adapter", "leave --adapter out", file=target.name))
     hub = target.recipe.export_hub_model_id
@@ -132,20 +133,3 @@ def _refuse_what_trains(recipe: "Recipe", file: str) -> None:
         raise InputError(Finding("names no folder to write to", "add export_dir, or --to DIR", file=file))
     fix = "name the run that came of it (grpoctl runs), or take out what it trains on and by"
     raise InputError(Finding("is a recipe to train by", fix, file=file))
-
-
-def _engine(target: "Target") -> "Engine":
-    from grpoctl.engines.base import ENGINES, load_engine
-    from grpoctl.packages import missing_packages
-
-    name = target.recipe.engine
-    engine = load_engine(name)
-    if engine is None:
-        problem = f"is {name}, whose models this version cannot export"
-        raise InputError(Finding(problem, "use engine: trl", key="engine", file=target.name))
-    missing = missing_packages(ENGINES[name].packages)
-    if missing:
-        problem = f"is {name}, and this Python lacks {', '.join(missing)}"
-        fix = f"install them: pip install 'grpoctl[{name}]'"
-        raise InputError(Finding(problem, fix, key="engine", file=target.name))
-    return engine
