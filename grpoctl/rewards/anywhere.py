@@ -8,7 +8,7 @@ from grpoctl.rewards.tags import last_tagged
 _READ_AT_MOST = 2000
 
 _BOXED = re.compile(r"\\boxed ?\{([^{}]{0,200}(?:\{[^{}]{0,100}\}[^{}]{0,100}){0,3})\}")
-_NUMBER = re.compile(r"-?[0-9][0-9,]{0,30}(?:\.[0-9]{1,30})?", re.ASCII)
+_NUMBER = re.compile(r"[-−]?[0-9][0-9,]{0,30}(?:\.[0-9]{1,30})?", re.ASCII)
 
 
 def answer_anywhere(completion: str, answer_tag: str) -> str | None:

@@ -1,8 +1,10 @@
 """Is the answer equal to the gold answer as mathematics, however either is written?"""
 
+import re
 from collections.abc import Sequence
 
 from grpoctl.errors import shown
+from grpoctl.rewards.dressing import undressed
 from grpoctl.rewards.numbers import equal, read_number
 from grpoctl.rewards.registry import Score, reward
 from grpoctl.rewards.tags import last_tagged
@@ -34,17 +36,31 @@ def _settle(said: str | None, gold: str) -> bool | Pair:
     as_numbers = _equal_as_numbers(said, gold)
     if as_numbers is not None:
         return as_numbers
+    if (words := _WORDS.fullmatch(gold.strip())) is not None:
+        return undressed(said).casefold() == undressed(words[0]).casefold()
     try:
         return compare(said, read_gold(gold))
     except NotMath as error:
         raise ValueError(_unreadable(gold, str(error))) from None
 
 
+# \text{(A)} and \text{Evelyn}
+_WORDS = re.compile(r"\\text ?\{[^{}]+\}")
+# In mathematics 3m is a product, though as a number it may be three metres. 3k is 3000 where that was asked for.
+_PRODUCT = re.compile(r"[0-9}] ?[A-Za-z](?:\$|\\\)|[.\s])*$")
+_THOUSANDS = re.compile(r"[0-9] ?[kKM](?:\$|\\\)|[.\s])*$")
+
+
 def _equal_as_numbers(said: str, gold: str) -> bool | None:
     """None where one of them is no single number."""
     wanted = read_number(gold)
     number = None if wanted is None else read_number(said)
-    return None if wanted is None or number is None else equal(number, wanted)
+    if wanted is None or number is None:
+        return None
+    product = _PRODUCT.search(gold) or (_PRODUCT.search(said) and not _THOUSANDS.search(said) and r"\circ" not in said)
+    if product and (not wanted.unit or number.unit != wanted.unit):
+        return None
+    return equal(number, wanted)
 
 
 def _score(verdict: bool | None, gold: str) -> float:

@@ -6,12 +6,13 @@ number, or words that are no unit, may not: `17 or 18`, `not 18` and `about 18` 
 
 import math
 import re
+from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from grpoctl.rewards.chinese import MYRIADS, in_figures
+from grpoctl.rewards.chinese import in_figures
 from grpoctl.rewards.dressing import undressed
-from grpoctl.rewards.units import CURRENCY, unit_in
+from grpoctl.rewards.units import CURRENCY, agree, unit_in
 
 # Longer texts are no number, and the bound keeps hostile ones cheap.
 MAX_LENGTH = 120
@@ -47,7 +48,10 @@ def _simple(text: str) -> int | float | None:
         return None
     if text.isdigit() and text.isascii():
         return int(text)
-    return _plain(text) if _SIMPLE.fullmatch(text) is not None else None
+    if _SIMPLE.fullmatch(text) is None:
+        return None
+    figures = text.replace(",", "")
+    return float(figures) if "." in figures else int(figures)
 
 
 def read_number(text: str) -> Number | None:
@@ -71,48 +75,48 @@ def distance(said: Number, gold: Number) -> float:
 
 
 def _comparable(said: Number, gold: Number) -> bool:
-    return (not (said.unit and gold.unit) or said.unit == gold.unit) and (
-        not (said.name and gold.name) or said.name == gold.name
-    )
+    return agree(said.unit, gold.unit) and (not (said.name and gold.name) or said.name == gold.name)
 
 
 def _readings(said: Number, gold: Number) -> list[tuple[float, float]]:
     """The pairs of values to compare: 50% stands for 50 where percents were asked for, and for a gold 0.5 or 1/2."""
-    pairs: list[tuple[float, float]] = [(said.value, gold.value)]
-    if said.percent is gold.percent:
-        return pairs
-    if said.percent and abs(gold.value) < 1:
-        pairs.append((said.value / 100, gold.value))
-    if gold.percent:
-        pairs.append((said.value, gold.value / 100))
-    return pairs
+    if said.percent and not gold.percent and abs(gold.value) < 1:
+        return [(said.value / 100, gold.value)]
+    if gold.percent and not said.percent:
+        return [(said.value, gold.value), (said.value, gold.value / 100)]
+    return [(said.value, gold.value)]
 
 
 def _apart(value: float, wanted: float) -> float:
-    """The distance as a share, and 0 for what rounding alone sets apart; whole numbers have none. 18.0001 is not 18."""
+    """The distance as a share, and 0 for what rounding alone sets apart; from whole numbers nothing does."""
     if value == wanted:
         return 0.0
-    whole = value == int(value) and wanted == int(wanted)
-    if not whole and math.isclose(value, wanted, rel_tol=1e-9, abs_tol=1e-12):
+    if wanted != int(wanted) and math.isclose(value, wanted, rel_tol=1e-9):
         return 0.0
     return abs(value - wanted) / abs(wanted) if wanted else math.inf
 
 
 # ASCII figures alone: \d would read Arabic ones as well. Full-width ones are made ASCII first.
 _PLAIN = r"(?:[0-9]{1,3}(?:,[0-9]{2,3})*,[0-9]{3}(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]{1,3})?|\.[0-9]+)"
-_POWER = r"(?: ?[x×] ?10\^(?P<power>-?[0-9]{1,3}))"
-_SCALE = r"(?:(?P<letter>[kK]|M|bn)\b| ?(?P<scale>hundred|thousand|million|billion|trillion|[百千万萬亿億]))"
-_NUMBER = re.compile(
-    r"(?:(?P<name>[A-Za-z]) ?= ?)?"
-    rf"(?P<sign>[-+]?) ?(?:(?P<currency>{CURRENCY}) ?(?P<second_sign>-?))?"
+_POWER = r"(?: ?[x×*] ?10\^(?P<power>-?[0-9]{1,3}))"
+_SCALE = (
+    r"(?:(?P<letter> ?k| ?M| ?bn| ?mn| ?mil|K)\b"
+    r"| ?(?P<scale>hundred|thousand|lakh|million|crore|billion|trillion|grand)s?\b)"
+)
+# A number with all that stands with it, but for its unit.
+NUMBER = (
+    r"(?:(?P<name>[A-Za-z])? ?= ?)?"
+    rf"(?P<sign>[-+]?|minus |negative ) ?(?:(?P<currency>{CURRENCY}) ?(?P<second_sign>-?))?"
     rf"(?:(?P<whole>[0-9]+) (?=[0-9]+ ?/))?(?P<top>{_PLAIN})(?: ?/ ?(?P<bottom>{_PLAIN}))?"
     rf"(?:{_POWER}|{_SCALE})?"
-    r"(?: ?(?P<percent>%|percent\b|per cent\b))?(?P<unit>.*)",
-    re.ASCII | re.DOTALL,
+    r"(?: ?(?P<percent>%|percent\b|per cent\b))?"
 )
-_SCALES = {"k": 10**3, "K": 10**3, "M": 10**6, "bn": 10**9, "hundred": 100, "thousand": 10**3, "million": 10**6,
-           "billion": 10**9, "trillion": 10**12, "百": 100, "千": 1000, **MYRIADS}  # fmt: skip
+_NUMBER = re.compile(NUMBER + "(?P<unit>.*)", re.ASCII | re.DOTALL)
+_SCALES = {"k": 10**3, "K": 10**3, "M": 10**6, "mn": 10**6, "mil": 10**6, "bn": 10**9, "hundred": 100,
+           "thousand": 10**3, "grand": 10**3, "lakh": 10**5, "million": 10**6, "crore": 10**7, "billion": 10**9,
+           "trillion": 10**12}  # fmt: skip
 _SIMPLE = re.compile(r"-?(?:[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4})(?:\.[0-9]{1,15})?", re.ASCII)
+_LARGEST = 10**300  # what is larger may be no float
 
 
 @lru_cache(maxsize=8192)
@@ -122,30 +126,31 @@ def _read(text: str) -> Number | None:
         return Number(simple)
     text = in_figures(undressed(text))
     match = _NUMBER.fullmatch(text)
-    if match is None:
+    unit = None if match is None else unit_in(match["unit"])
+    if match is None or unit is None or (value := _value(match)) is None:
         return None
-    unit = unit_in(match["unit"])
-    value = _value(match)
-    if unit is None or value is None or not math.isfinite(value):
+    currency = unit_in(match["currency"] or "") or ""
+    if currency and len(unit) == 1 and unit.isalpha():  # $18m are millions, or nothing
         return None
-    negative = "-" in (match["sign"], match["second_sign"])
-    unit = unit or unit_in(match["currency"] or "") or ""
+    negative = match["sign"] in ("-", "minus ", "negative ") or match["second_sign"] == "-"
+    unit = currency + unit if not unit or unit[0] == "/" else unit
     return Number(-value if negative else value, match["percent"] is not None, unit, match["name"] or "")
 
 
 def _value(match: re.Match[str]) -> int | float | None:
-    value = _plain(match["top"])
+    """Calculated exactly, so that 1.1 million is a whole number."""
+    value = _exact(match["top"])
     if match["bottom"] is not None:
-        divisor = _plain(match["bottom"])
-        value = value / divisor if divisor else math.nan
-        value += int(match["whole"] or 0)
-    if match["power"] is not None:
-        value = value * 10.0 ** int(match["power"])
-    scale = _SCALES.get(match["letter"] or match["scale"] or "", 1)
-    return round(value * scale, 9) if scale > 1 and isinstance(value, float) else value * scale
+        divisor = _exact(match["bottom"])
+        if not divisor:
+            return None
+        value = value / divisor + int(match["whole"] or 0)
+    scale = _SCALES.get((match["letter"] or match["scale"] or "").strip(), 1)
+    value *= Fraction(10) ** int(match["power"] or 0) * scale
+    if value and not Fraction(1, _LARGEST) < value < _LARGEST:
+        return None
+    return int(value) if value.denominator == 1 else float(value)
 
 
-def _plain(figures: str) -> int | float:
-    if "," in figures:
-        figures = figures.replace(",", "")
-    return int(figures) if figures.isdigit() else float(figures)
+def _exact(figures: str) -> Fraction:
+    return Fraction(figures.replace(",", ""))

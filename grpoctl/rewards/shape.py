@@ -10,13 +10,16 @@ from typing import Any
 
 from grpoctl.rewards.registry import Score, reward
 
-# More of a text says nothing new about it, and the bound keeps hostile ones cheap.
+# More of a text says nothing new about it, and the bounds keep hostile ones cheap.
 _READ_AT_MOST = 100_000
+_LONGEST_RUN = 20
 
 
 def _overlong_arguments(arguments: Mapping[str, Any]) -> tuple[str, str, str] | None:
     if not 0 < arguments.get("soft_zone", 0.2) <= 1:
         return "is not between 0 and 1", "give the share of the length that is punished, such as 0.2", "soft_zone"
+    if arguments["max_completion_length"] < 1:
+        return "is not above 0", "give a number of tokens", "max_completion_length"
     return None
 
 
@@ -48,13 +51,15 @@ def length(
 
 
 def _repetition_arguments(arguments: Mapping[str, Any]) -> tuple[str, str, str] | None:
-    return None if arguments.get("ngram", 4) > 0 else ("is not above 0", "give a number of words, such as 4", "ngram")
+    if 1 <= arguments.get("ngram", 4) <= _LONGEST_RUN:
+        return None
+    return f"is not between 1 and {_LONGEST_RUN}", "give a number of words, such as 4", "ngram"
 
 
 @reward(maximum=0.0, tried_by_check=False, refuses=_repetition_arguments)
 def repetition_penalty(completions: Sequence[str], *, ngram: int = 4) -> list[Score]:
     """Minus the share of its runs of `ngram` words (or Chinese characters) that were there before; 0 to -1."""
-    return [-_repeated_share(completion[:_READ_AT_MOST], ngram) for completion in completions]
+    return [0.0 - _repeated_share(completion[:_READ_AT_MOST], ngram) for completion in completions]
 
 
 # A Chinese character, kana or hangul syllable is a word; so is a run of other letters or figures.

@@ -27,4 +27,5 @@ def format(completions: Sequence[str], *, reasoning_tag: str = "think", answer_t
 
 def is_right(said: str, gold: str) -> bool:
     """Whether the text of an answer tag is the gold answer."""
-    return apart(said, gold) == 0.0 or said.strip() == gold.strip()
+    share = apart(said, gold)
+    return share == 0.0 if share is not None else said.strip() == gold.strip()

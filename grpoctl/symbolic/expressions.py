@@ -102,20 +102,20 @@ class ExpressionReader:
                                                           token not in (r"\rfloor", r"\rceil"))  # fmt: skip
 
     def _mixed_number(self) -> Part | None:
-        """3\\frac{1}{2} is 3.5, where all three are whole."""
-        start = self._place
+        """3\\frac{1}{2} is 3.5, where all three are whole, and else a product; in neither case is it read twice."""
         whole = self._next
-        if not (whole.isdigit() and self._tokens[start + 1 : start + 2] == [r"\frac"]):
+        if not (whole.isdigit() and self._tokens[self._place + 1 : self._place + 2] == [r"\frac"]):
             return None
         self._place += 2
         top, bottom = self._pair_of_arguments()
         if top.whole is not None and bottom.whole is not None and 0 < top.whole < bottom.whole:
             return _number(int(whole) + Fraction(top.whole, bottom.whole))
-        self._place = start
-        return None
+        return _times(_number(Fraction(whole)), self._raised(_divided(top, bottom)))
 
     def _power(self) -> Part:
-        value = self._atom()
+        return self._raised(self._atom())
+
+    def _raised(self, value: Part) -> Part:
         while self._take("!"):
             value = _applied("factorial", value)
         if self._take("^"):

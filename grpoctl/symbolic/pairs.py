@@ -3,6 +3,7 @@
 from functools import lru_cache
 from typing import NamedTuple
 
+from grpoctl.rewards.units import agree
 from grpoctl.symbolic.statements import Node, Statement, read_statement, shape
 from grpoctl.symbolic.text import NotMath
 
@@ -26,12 +27,15 @@ def compare(said_text: str, gold: Statement) -> bool | Pair:
         said = read_statement(said_text, _letters(gold))
     except NotMath:
         return False
-    if said.percent is not gold.percent or not _agree(said.unit, gold.unit) or not _agree(said.name, gold.name):
+    if said.percent is not gold.percent or not agree(said.unit, gold.unit) or not _agree(said.name, gold.name):
         return False
     for gold_node, said_node in _readings(gold, said):
         if shape(gold_node) == shape(said_node):
             return gold_node == said_node or Pair(gold_node, said_node)
     return False
+
+
+_CONSTANTS = frozenset("ei")  # e^0 is 1
 
 
 def _agree(one: str, other: str) -> bool:
@@ -40,8 +44,9 @@ def _agree(one: str, other: str) -> bool:
 
 def _readings(gold: Statement, said: Statement) -> list[tuple[Node, Node]]:
     """x = 4 stands for 4 as well as for the equation; an answer has no variable that gold has not."""
-    readings: list[tuple[Node, Node]] = [(gold.body, said.body)] if said.letters <= gold.letters else []
-    if gold.equation is not None and not said.name and said.letters <= _letters(gold):
+    unknown = said.letters - _CONSTANTS
+    readings: list[tuple[Node, Node]] = [(gold.body, said.body)] if unknown <= gold.letters else []
+    if gold.equation is not None and not said.name and unknown <= _letters(gold):
         readings.append((gold.equation, said.body))
     if said.equation is not None and not gold.name and _letters(said) <= gold.letters:
         readings.append((gold.body, said.equation))

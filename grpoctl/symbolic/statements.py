@@ -35,14 +35,39 @@ class Statement(NamedTuple):
 def read_statement(text: str, letters: Collection[str] | None = None) -> Statement:
     """What the text states; NotMath where it states nothing. `letters`: the gold answer's, None to read that one."""
     tokens, percent, unit = read_text(text, letters)
+    tokens = _named_once(tokens)
     name, start = _name(tokens)
-    reader = _StatementReader(tokens, start)
-    body = reader.statement(named=bool(name))
+    body, letters_read = _body(tokens, start, named=bool(name))
     equation = None
     if name and not name.endswith(")") and isinstance(body, str):
         left = _StatementReader(tokens[: start - 1]).statement(named=False)
         equation = (EQUAL, (f"{left}-({body})",))
-    return Statement(body, name, equation, frozenset(reader.letters), percent, unit)
+    return Statement(body, name, equation, letters_read, percent, unit)
+
+
+def _body(tokens: list[str], start: int, *, named: bool) -> tuple[Node, frozenset[str]]:
+    """What stands behind the name. A ± inside of a group is read once with each sign: \\frac{1\\pm x}{2} are two."""
+    bodies = []
+    inside = tokens.count("±") == 1 and "," not in tokens and _is_inside(tokens, tokens.index("±"))
+    for sign in "+-" if inside else "±":
+        reader = _StatementReader([sign if token == "±" else token for token in tokens], start)
+        bodies.append(reader.statement(named=named))
+    return bodies[0] if not inside else (SET, tuple(bodies)), frozenset(reader.letters)
+
+
+def _is_inside(tokens: list[str], place: int) -> bool:
+    before = tokens[:place]
+    return any(before.count(one) > before.count(other) for one, other in (("(", ")"), ("{", "}"), ("[", "]")))
+
+
+def _named_once(tokens: list[str]) -> list[str]:
+    """x = 1, x = 2 as x = 1, 2."""
+    again = [",", *tokens[:2]]
+    if again[2:] != ["="]:
+        return tokens
+    found = [place for place in range(len(tokens)) if tokens[place : place + 3] == again]
+    named = {place + after for place in found for after in (1, 2)}
+    return [token for place, token in enumerate(tokens) if place not in named]
 
 
 def shape(node: Node) -> str:

@@ -4,7 +4,9 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
+from grpoctl.rewards.unit_words import SAME
 from grpoctl.rewards.units import unit_in
+from grpoctl.symbolic.spelling import in_latex
 
 # Longer texts are no answer, and the bound keeps hostile ones cheap.
 MAX_LENGTH = 200
@@ -39,10 +41,6 @@ _SAME = {
     "cfrac": r"\frac", "dbinom": r"\binom", "tbinom": r"\binom",
 }  # fmt: skip
 
-_TO_LATEX = str.maketrans({
-    "−": "-", "–": "-", "×": "*", "·": "*", "⋅": "*", "÷": "/", "π": r"\pi ", "∞": r"\infty ", "√": r"\sqrt ",
-    "²": "^2", "³": "^3", "\u00a0": " ", "\u2009": " ", "\u3000": " ", "，": ",", "；": ";", "（": "(", "）": ")",
-})  # fmt: skip
 _FIGURES = r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
 _THOUSANDS = r"[0-9]{1,3}(?:(?:,|\{,\})[0-9]{3})+(?![0-9])(?:\.[0-9]+)?"
 _TOKEN = re.compile(
@@ -57,6 +55,8 @@ _WRAPPING = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "*
 _CURRENCY = re.compile(r"([-+]?)\s*(?:\\?(\$)|([€£]))\s*")
 _DEGREES = re.compile(r"\s*(?:\^\s*\\circ|\^\s*\{\s*\\circ\s*\}|°)\s*$")
 _UNIT = re.compile(r"\s*\\(?:text|textrm|mathrm|mbox)\s*\{([^{}]*)\}\s*(?:\^\s*\{?([23])\}?)?\s*$")
+# 12\pi cm^2: words of several letters that are known as units
+_BARE_UNIT = re.compile(r"(?<=[^\s*/+-]) +([A-Za-z]{2,}(?:[ /][A-Za-z]{2,}){0,3})\s*(?:\^\s*\{?([23])\}?)?\s*$")
 _PERCENT = re.compile(r"\s*\\?%\s*$")
 # Something beside words: a gold answer without any of it is a word, not a product of its letters.
 _MATHEMATICAL = re.compile(r"[0-9+*/^=\\<>]")
@@ -69,22 +69,36 @@ def read_text(text: str, letters: Collection[str] | None = None) -> Text:
     """
     if len(text) > MAX_LENGTH:
         raise NotMath(f"it has {len(text)} characters, more than {MAX_LENGTH}")
-    text = _unwrapped(text.translate(_TO_LATEX))
+    text = _unwrapped(in_latex(text))
     currency = _CURRENCY.match(text)
     unit = ""
     if currency:
         unit = unit_in(currency[2] or currency[3]) or ""
         text = currency[1] + text[currency.end() :]
     percent = _PERCENT.search(text)
-    degrees = _DEGREES.search(text)
-    words = _UNIT.search(text)
-    if percent or degrees or words:
-        found = unit_in("°" if degrees else f" {words[1].strip()}{f'^{words[2]}' if words[2] else ''}" if words else "")
-        if found is None or (unit and found):
+    found = percent or _unit(text)
+    if found:
+        behind = "" if percent else _named(found)
+        if behind is None or (unit and behind):
             raise NotMath("what stands behind it is no unit")
-        unit = unit or found
-        text = text[: (percent or degrees or words).start()]  # type: ignore[union-attr]
+        unit = unit or behind
+        text = text[: found.start()]
     return Text(_tokens(text, letters), percent is not None, unit)
+
+
+def _unit(text: str) -> re.Match[str] | None:
+    bare = _BARE_UNIT.search(text)
+    known = frozenset(SAME.values())
+    if bare is not None and not all(part.partition("^")[0] in known for part in re.split("[ /]", _named(bare) or "?")):
+        bare = None
+    return _DEGREES.search(text) or _UNIT.search(text) or bare
+
+
+def _named(found: re.Match[str]) -> str | None:
+    """The unit in one form; what has no words are degrees."""
+    if found.re is _DEGREES:
+        return unit_in("°")
+    return unit_in(f" {found[1].strip(' ~')}{f'^{found[2]}' if found[2] else ''}")
 
 
 def _unwrapped(text: str) -> str:

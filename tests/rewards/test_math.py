@@ -46,6 +46,16 @@ RIGHT = [
     (r"\{\sqrt{8},1\}", r"\{1, 2\sqrt2\}"), (r"2+\sqrt3, 2-\sqrt3", r"2\pm\sqrt3"), ("x=1, x=2", "x=2, x=1"),
     ("x>3", "3<x"), (r"x \ge 3", r"3 \le x"), (r"1<x<\frac{4}{2}", "1<x<2"),
     (r"\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{pmatrix} \frac22 \\ 2 \end{pmatrix}"),
+    ("90 degrees", r"90^\circ"), ("90度", "90°"), ("1.8k", "1800"), ("18h", "18 hours"),
+    ("√10", r"\sqrt{10}"), ("2√10", r"2\sqrt{10}"), (r"\sqrt 10", r"\sqrt{10}"), ("sqrt 10", r"\sqrt{10}"),
+    ("2θ", r"2\theta"), ("α+β", r"\beta+\alpha"), ("x⁴+1", "x^4+1"), ("½x", r"\frac{x}{2}"),
+    (r"e^{i\pi/3}", r"\frac{1}{2}+\frac{\sqrt{3}}{2}i"), ("e^0+x", "1+x"),
+    ("12π cm²", r"12\pi\text{ cm}^2"), ("12π square centimeters", r"12\pi\text{ cm}^2"), ("12π cm²", r"12\pi"),
+    ("x = 1, x = 2", "1,2"), ("$1$, $2$", "1,2"), (r"$\frac12$, $2$", r"\frac12, 2"), ("{2,1}", r"\{1,2\}"),
+    ("(x,y) = (3,4)", "(3,4)"), (r"0.\overline{3}", r"\frac{1}{3}"), (r"\frac16", r"0.1\overline{6}"),
+    (r"\frac{1+\sqrt5}{2}, \frac{1-\sqrt5}{2}", r"\frac{1\pm\sqrt{5}}{2}"), ("(1±√5)/2", r"\frac{1\pm\sqrt{5}}{2}"),
+    (r"1\frac{x}{2}", r"\frac{x}{2}"), (r"2\frac{x}{3}^2", r"\frac{2x^2}{9}"),
+    ("A", r"\text{(A)}"), ("(A)", r"\text{(A)}"), ("Evelyn", r"\text{Evelyn}"), (r"\textbf{even}.", r"\text{Even}"),
 ]  # fmt: skip
 
 # Answers to 18 that are wrong before any mathematics: prose, several answers, other signs.
@@ -57,7 +67,8 @@ NO_ANSWER_TO_18 = [
     r"\text{not } 18", r"18 \text{ is wrong}", r"18 \text{ or so}", "1800%", r"180\%", "17.9%", "18?", "~18", "≈18",
     r"\approx 18", r"x \approx 18", r"\neg 18", r"\sim 18", "<18", ">18", "18<", "x<18", r"x \ne 18", r"\neq 18",
     r"\pm 18", r"18 \pm 1", "--18", "18-", "18+", "18*", "*18", "18**", "1 8", "18_7", "18_{10}", "18^T",
-    r"18^{\top}", "18'", "18:1", "18i", "18x", "18e", "18^1x", r"18\pix", "18|", "|18", "18|_{x=1}", "18|^{2}", "(18",
+    r"18^{\top}", "18'", "18:1", "18x", "18 xy", "18m", "18 theta",
+    "18^1x", r"18\pix", "18|", "|18", "18|_{x=1}", "18|^{2}", "(18",
     "18)", "((18)", "{18", "18}", "[18]", r"\{18\}", "18,", ",18", "18,,17", "1,8", "18. 17", "#18", "<b>18</b>",
     "<answer>17", "17&18", r"17\\18", "17|18", r"18\cup 17", r"\emptyset", r"\begin{pmatrix}18\end{pmatrix}",
     r"\max(17,18)", r"\gcd(18,36)", r"\int 18", r"18 \mod 19", "18 mod 20", r"\frac181", r"\overline{18}",
@@ -71,6 +82,7 @@ WRONG: dict[str, list[str]] = {
     "18": [
         "17", "18.0001", "-18", "18!", "15(3)", "16(2)", "17+18", "18/0", "0/18", "1/18", r"18\pi", "18^2", "18^0",
         "0^18", "18 + 10^{-20}", "18+0.0000001", "18-10^{-30}", r"\sqrt{18}", r"\lfloor 18.9 \rfloor + 1", "18/1/2",
+        "18i", "18e", r"\frac{18}{1}0", "18+e^0",
         r"\frac{18}{1}{2}", r"\frac{18}{1} \frac{1}{2}", "(18)(18)", "|17|+|0|", r"\infty", "1.8e2", "18.18", "18,000",
     ],
     r"\frac{1}{2}": [
@@ -82,6 +94,14 @@ WRONG: dict[str, list[str]] = {
         r"2\sqrt{2}+10^{-20}", r"\sqrt{8.0000001}", "sqrt 9", r"\sqrt[3]{8}",
     ],
     r"\frac{\pi}{2}": ["1.5707963267948966", "1.5708", "90", r"90^\circ", r"\pi", r"2/\pi", r"\frac{22}{14}", "3.14/2"],
+    "2s": ["2", "2m"],
+    "3m": ["3", "3 h"],
+    "18 xy": ["18", "xy"],
+    r"\frac{1}{2}h": [r"\frac{1}{2}", "0.5"],
+    "2k": ["2000", "2"],
+    r"\frac{1\pm\sqrt5}{2}": [r"\frac{1+\sqrt5}{2}", r"1\pm\sqrt5", r"\frac{1\pm\sqrt3}{2}"],
+    r"\text{(A)}": ["B", "(B)", "AB", "18", r"\text{not A}"],
+    "0.\\overline{3}": ["0.3", "0.333", "3"],
     "50%": ["0.51%", "5%", "51%", "50%%", "5000%", "50, 50%", "fifty"],
     "x = 4": [
         "y=4", "x=5", "5", "x=4=5", "x=4, 5", "x=4, x=5", "x>4", r"x \ne 4", "4x", "x", "2x=9", "x^2=16", r"x=\pm 4",
@@ -187,12 +207,21 @@ def test_an_answer_longer_than_the_limit_is_not_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "gold", ["no solution", "Evelyn", "", "cat", r"\text{odd}", "1 +", r"\foo{3}", "(1", "x" * 300]
+    "gold", ["no solution", "Evelyn", "", "cat", r"\text{odd} + 1", "1 +", r"\foo{3}", "(1", "x" * 300]
 )
 def test_a_gold_answer_that_is_no_expression_is_an_error_of_its_row(gold: str) -> None:
     with pytest.raises(ValueError, match="use accuracy where answers are texts"):
         math([tagged("18")], [gold])
     assert math(["no tag"], [gold]) == [0.0]
+
+
+def test_nested_mixed_numbers_are_read_once() -> None:
+    text = "x"
+    for _ in range(15):
+        text = rf"1\frac{{{text}}}2"
+    began = time.monotonic()
+    assert read_statement(text).letters == {"x"}  # each level read twice would be 2^15 readings, seconds
+    assert time.monotonic() - began < 0.1
 
 
 @pytest.mark.parametrize(

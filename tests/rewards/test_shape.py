@@ -34,6 +34,7 @@ def test_repetition_is_the_share_of_runs_that_were_there_before() -> None:
     # Runs of two of `a b a b a`: ab ba ab ba, and two of the four are new.
     assert repetition_penalty(["a b a b a"], ngram=2) == [-0.5]
     assert repetition_penalty(["one two three", "", "A b! a B?"], ngram=2) == pytest.approx([0.0, 0.0, -1 / 3])
+    assert [str(score) for score in repetition_penalty(["one two three", ""])] == ["0.0", "0.0"]  # and not -0.0
     # Chinese has no spaces: 对不对不对不 has the runs 对不 不对 对不 不对 对不.
     assert repetition_penalty(["对不对不对不"], ngram=2) == [-0.6]
 
@@ -67,7 +68,9 @@ def test_a_language_may_be_named() -> None:
         ("length", {"max_tokens": 0}, "is not above 0; give a number of tokens"),
         ("length", {"max_tokens": 5, "min_tokens": 6}, "is above max_tokens or below 0; lower it"),
         ("soft_overlong_penalty", {"soft_zone": 0.0}, "is not between 0 and 1; give the share of the length that is"),
-        ("repetition_penalty", {"ngram": 0}, "is not above 0; give a number of words, such as 4"),
+        ("repetition_penalty", {"ngram": 0}, "is not between 1 and 20; give a number of words, such as 4"),
+        ("repetition_penalty", {"ngram": 1000}, "is not between 1 and 20; give a number of words, such as 4"),
+        ("soft_overlong_penalty", {"max_completion_length": 0}, "is not above 0; give a number of tokens"),
         ("language_consistency", {"language": "english"}, "is english; use question, or one of en, de,"),
     ],
 )

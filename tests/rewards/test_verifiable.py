@@ -30,6 +30,20 @@ def test_accuracy_takes_nothing_but_the_answer(said: str) -> None:
     assert score(said) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("said", "gold"),
+    [("$1,800", "1800"), ("18 dollars", "18"), ("1/2", "0.5"), ("50%", "50"), ("50%", "0.5"), (r"\boxed{18}", "18"),
+     ("１８", "18"), ("十八", "18")],
+)  # fmt: skip
+def test_accuracy_takes_every_dress_of_the_answer(said: str, gold: str) -> None:
+    assert score(said, gold) == 1.0
+
+
+@pytest.mark.parametrize("said", ["1 x 10^309", r"1 \times 10^{400}", "一" + "亿" * 39])
+def test_a_number_beyond_floats_is_wrong_and_no_fault(said: str) -> None:
+    assert score(said) == score("18", said) == 0.0
+
+
 def test_equal_text_comes_before_equal_numbers() -> None:
     assert score("x = 4", "x = 4") == 1.0
     assert score("a lot", "a lot") == 1.0
