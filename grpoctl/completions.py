@@ -8,7 +8,7 @@ from typing import Any
 from grpoctl.data.records import read_records
 from grpoctl.data.rows import gold_answer
 from grpoctl.errors import Finding, InputError
-from grpoctl.paths import is_file
+from grpoctl.paths import is_file, is_folder
 
 
 @dataclass
@@ -25,14 +25,24 @@ class Completions:
 
 def read_completions(file: Path, count_tokens: Callable[[Sequence[str]], list[int]] | None) -> Completions:
     """The lines of a file of {prompt, completion, answer, …}; tokens are counted where the lines do not say them."""
+    if is_folder(file):
+        raise InputError(Finding("is a folder", "name a file in it", file=str(file)))
     if not is_file(file):
         raise InputError(Finding("is not there", "check the path", file=str(file)))
-    rows = [_checked(values, str(file), line) for line, values in read_records(file)]
+    lines, rows = [], []
+    for line, values in read_records(file):
+        lines.append(line)
+        rows.append(_checked(values, str(file), line))
     if not rows:
         raise InputError(Finding("holds no completions", "write one a line", file=str(file)))
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: [row.get(name) for row in rows] for name in names if name not in ("prompt", "completion")}
     if "answer" in columns:
+        # The text "None" would be a gold answer that no completion gives.
+        if None in columns["answer"]:
+            line = lines[columns["answer"].index(None)]
+            fix = "write one, or leave it out of every line"
+            raise InputError(Finding("has no answer, as other lines have", fix, file=str(file), line=line))
         columns["answer"] = [gold_answer(str(gold)) for gold in columns["answer"]]
         columns.setdefault("references", columns["answer"])
     if "prompt" in names:

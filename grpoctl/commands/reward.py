@@ -39,6 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.action == "list":
+        given = [*args.words, *args.reward, *([str(args.file)] if args.file else [])]
+        if given:
+            fix = f"leave out {given[0]}, or try it: grpoctl reward test"
+            raise InputError(Finding("takes no words, rewards or files", fix, file="grpoctl reward list"))
         _list(args.json)
         return 0
     if args.file is None:
@@ -98,9 +102,8 @@ def _test(args: argparse.Namespace) -> int:
     for ready in rewards:
         lacking = ready.lacking(given.columns)
         if lacking:
-            by_recipe = ", or give a recipe, whose tokenizer counts them" if lacking[0] == "completion_tokens" else ""
             problem = f"lacks {lacking[0]}, which {ready.reward.name} reads"
-            raise InputError(Finding(problem, f"add it to each line{by_recipe}", file=str(args.file)))
+            raise InputError(Finding(problem, _fix_of_lacking(lacking[0]), file=str(args.file)))
     scores = _score(rewards, recipe, given)
     if args.json:
         print(json.dumps(_as_json(scores)))
@@ -110,6 +113,15 @@ def _test(args: argparse.Namespace) -> int:
         failed = f"reward {name}: fails on {scores.failures[name]} of {len(given.texts)} completions ({fault.said})"
         print(f"{failed}\n{fault.trace}" if args.debug and fault.trace else failed, file=sys.stderr)
     return 1 if scores.failures else 0
+
+
+def _fix_of_lacking(column: str) -> str:
+    from grpoctl.rewards.registry import INSTEAD_OF
+
+    if column in INSTEAD_OF:
+        return f"take {INSTEAD_OF[column]}"
+    by_recipe = ", or give a recipe, whose tokenizer counts them" if column == "completion_tokens" else ""
+    return f"add it to each line{by_recipe}"
 
 
 def _from_recipe(words: Sequence[str]) -> "tuple[Recipe, list[ReadyReward]]":
@@ -132,15 +144,22 @@ def _by_name(names: Sequence[str]) -> "list[ReadyReward]":
     from grpoctl.recipe.load import read_recipe_text
     from grpoctl.rewards.registry import BadReward, ready_reward
 
-    entries = ", ".join(name if name.lstrip().startswith("{") else json.dumps(name) for name in names)
+    # As in reward_funcs, one word may name several.
+    parts = [part for name in names for part in ([name] if name.lstrip().startswith("{") else name.split(","))]
+    entries = ", ".join(part if part.lstrip().startswith("{") else json.dumps(part.strip()) for part in parts)
     reading = read_recipe_text("{}", "--reward", [f"reward_funcs=[{entries}]"])
     wrong = [finding for finding in reading.errors if finding.key.startswith("reward_funcs")]
     if wrong or reading.recipe is None:
         raise InputError(wrong or reading.errors)
-    try:
-        return [ready_reward(use, None) for use in reading.recipe.reward_funcs]
-    except BadReward as error:
-        raise InputError(Finding(error.problem, error.fix, file="--reward")) from None
+    rewards = []
+    for use in reading.recipe.reward_funcs:
+        try:
+            rewards.append(ready_reward(use, None))
+        except BadReward as error:
+            argument = error.path[1] if error.path[:1] == ("args",) and len(error.path) > 1 else ""
+            key = f"{use.use}.{argument}" if argument else ""
+            raise InputError(Finding(error.problem, error.fix, key=key, file="--reward")) from None
+    return rewards
 
 
 def _counter(recipe: "Recipe | None") -> Callable[[Sequence[str]], list[int]] | None:
@@ -176,6 +195,7 @@ def _as_json(scores: "Scores") -> dict[str, Any]:
         "scores": [dict(zip(scores.by_reward, row, strict=True)) for row in rows],
         "totals": [None if math.isnan(total) else total for total in scores.totals],
         "failures": scores.failures,
+        "first_failures": {name: fault.said for name, fault in scores.first_faults.items()},
     }
 
 

@@ -1,6 +1,7 @@
 """Do the rewards exist, and does a gold answer earn what they can give?"""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from grpoctl.data.problems import columns_of
@@ -8,7 +9,7 @@ from grpoctl.data.rows import Row
 from grpoctl.preflight.result import Preflight, Teller
 from grpoctl.recipe.schema import Recipe
 from grpoctl.recipe.yaml_text import KeyPath
-from grpoctl.rewards.registry import GIVEN_COLUMNS, BadReward, ReadyReward, ready_reward
+from grpoctl.rewards.registry import GIVEN_COLUMNS, INSTEAD_OF, BadReward, ReadyReward, ready_reward
 from grpoctl.rewards.results import BrokenReward
 from grpoctl.rewards.scoring import scores_within
 
@@ -45,7 +46,8 @@ def score_gold_answers(recipe: Recipe, result: Preflight, tell: Teller) -> None:
         if lacking:
             problem = f"uses {ready.reward.name}, which reads {lacking[0]}, a column that the data lacks"
             held = ", ".join(list(rows[0].columns)[:12])
-            tell.error(("reward_funcs", number), problem, f"add the column, or read one of {held}")
+            instead = f"take {INSTEAD_OF[lacking[0]]}" if lacking[0] in INSTEAD_OF else f"read one of {held}"
+            tell.error(("reward_funcs", number), problem, f"add the column, or {instead}")
         elif ready.reward.tried_by_check:
             _try(number, ready, rows[:_GOLD_ROWS_IF_SLOW] if ready.reward.slow else rows, recipe, result, tell)
     if result.gold_scores and sum(result.gold_scores) <= sum(result.empty_scores):
@@ -62,10 +64,14 @@ def score_gold_answers(recipe: Recipe, result: Preflight, tell: Teller) -> None:
 
 
 def _try(number: int, ready: ReadyReward, rows: list[Row], recipe: Recipe, result: Preflight, tell: Teller) -> None:
-    """What a gold answer and an empty one earn from one reward."""
-    gold = [gold_completion(recipe, row, "\nas the data set says\n", ready.arguments) for row in rows]
+    """What the gold answer, none and another row's earn from one reward."""
+    reasoning = "\nas the data set says\n"
+    right = [gold_completion(recipe, row, reasoning, ready.arguments) for row in rows]
+    # A verifier that cannot read a gold answer may still find it equal to itself.
+    wrong = [gold_completion(recipe, row, reasoning, ready.arguments) for row in _with_other_answers(rows)]
+    tried = {"a gold answer": right, "an empty completion": [""] * len(rows), "another row's answer": wrong}
     given = []
-    for completions in (gold, [""] * len(rows)):
+    for what, completions in tried.items():
         tokens = result.tokenizer.lengths(completions) if result.tokenizer is not None else [1] * len(rows)
         columns = columns_of(rows, result.prompts[: len(rows)] or [row.question for row in rows], tokens)
         try:
@@ -74,14 +80,27 @@ def _try(number: int, ready: ReadyReward, rows: list[Row], recipe: Recipe, resul
             tell.error(("reward_funcs", number), f"uses {ready.reward.name}, which {error.problem}", error.fix)
             return
         if faults:
-            what = "a gold answer" if completions is gold else "an empty completion"
             problem = f"uses {ready.reward.name}, which fails on {what} ({next(iter(faults.values())).said})"
-            tell.error(("reward_funcs", number), problem, "mend it or take it out")
-            return
+            if completions is wrong and len(faults) <= recipe.max_reward_failures * len(rows):
+                # A run goes on without these rows.
+                some = f"{problem}, as on {len(faults)} of {len(rows)} tried"
+                tell.warn(("reward_funcs", number), some, "take these rows out, or use another reward")
+            else:
+                tell.error(("reward_funcs", number), problem, "mend it or take it out")
+                return
         given.append([score or 0.0 for score in scores])
     _tell_of_low_scores(number, ready, given[0], rows, tell)
     result.gold_scores.append(ready.weight * given[0][0])
     result.empty_scores.append(ready.weight * given[1][0])
+
+
+def _with_other_answers(rows: list[Row]) -> list[Row]:
+    """Each row with the next answer that is another one, which is wrong but of the same kind."""
+    others = []
+    for place, row in enumerate(rows):
+        behind = (other.answer for other in (*rows[place:], *rows[:place]) if other.answer != row.answer)
+        others.append(replace(row, answer=next(behind, "0" if row.answer != "0" else "1")))
+    return others
 
 
 def _tell_of_low_scores(number: int, ready: ReadyReward, scores: list[float], rows: list[Row], tell: Teller) -> None:

@@ -57,12 +57,12 @@ def code(
 def compiles(
     completions: Sequence[str], *, timeout_s: float = 0.9, memory_mib: int = 180, answer_tag: str = "answer"
 ) -> list[Score]:
-    """1 where the last Python code block compiles, without running it; else 0."""
+    """1 where the last Python code block compiles, without running it; else 0. `18` alone is no program."""
     limits = Limits(timeout_s, memory_mib)
 
     def earned(completion: str) -> Score:
         source = code_in(completion, answer_tag)
-        return 1.0 if source is not None and verdict.compiles(source, limits) else 0.0
+        return 1.0 if source is not None and not _is_inert(source) and verdict.compiles(source, limits) else 0.0
 
     return _at_once(earned, completions)
 
@@ -161,6 +161,24 @@ def _fault(test: str) -> str | None:
     if all(isinstance(line, ast.Pass) or (isinstance(line, ast.Expr) and _is_value(line.value)) for line in tree.body):
         return "tests nothing; write assert lines"
     return None
+
+
+# A longer text is no answer in place of a program, and the bound keeps hostile ones cheap.
+_MAX_INERT = 1000
+
+
+def _is_inert(source: str) -> bool:
+    """Whether it does nothing at all, as an answer that is a number or a word."""
+    if len(source) > _MAX_INERT:
+        return False
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False  # the sandbox has to say so
+    calls = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)
+    return not any(isinstance(part, calls) for line in body for part in ast.walk(line)) and all(
+        isinstance(line, ast.Expr) for line in body
+    )
 
 
 def _is_value(expression: ast.expr) -> bool:

@@ -1,36 +1,20 @@
-"""How does the user's own function become a reward?
+"""Which function of the user's own is meant by `my_rewards.py:brevity`, and can it be used?
 
-`my_rewards.py:brevity` names it. It may be written as TRL has them (`completions, references, **columns`), as Tunix has
-them (`prompts, completions, **columns`), or for one completion at a time (`completion, answer`), plain or async. Its
-parameters without a default are columns; the others are arguments of the recipe, or columns where the data has them.
+`own_calls` says in which forms it may be written, and calls it.
 """
 
-import asyncio
+import contextlib
 import functools
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from grpoctl.errors import nearest, printable
-from grpoctl.paths import is_file, user_path
-
-# The names of the batch form by those of the form for one completion.
-_PLURALS = {"prompt": "prompts", "reference": "references"}
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """What a function takes beside the completions, under the names of columns."""
-
-    columns: tuple[str, ...]
-    optional: tuple[str, ...]
-    arguments: Mapping[str, inspect.Parameter]
-    every_column: bool
+from grpoctl.paths import is_file, is_folder, user_path
 
 
 def is_own(name: str) -> bool:
@@ -56,20 +40,53 @@ def load_function(place: str) -> Callable[..., Any]:
     if not is_file(path):
         raise ValueError(f"names {file}, which is no file; give its path, which starts where you are")
     module = _module(str(path.resolve()), path.stat().st_mtime_ns)
+    function: Any = getattr(module, name, None) if name else None
+    if not callable(function):
+        raise ValueError(_no_function(file, name, module))
+    if fault := _fault_of(function):
+        raise ValueError(f"names {name}, which {fault}")
+    found: Callable[..., Any] = function
+    return found
+
+
+def _no_function(file: str, name: str, module: ModuleType) -> str:
+    """What is wrong with a name, and which one of the file was meant."""
     functions = [
         name for name, value in vars(module).items()
         if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
     ]  # fmt: skip
-    function: Any = getattr(module, name, None) if name else None
-    if not callable(function):
-        close = nearest(name, functions) or (functions[0] if functions else None)
-        fix = f"did you mean {file}:{close}?" if close else "write one: def name(completions, answer): …"
-        what = f"names {name}, which {file} lacks" if name else f"names {file} and no function in it"
-        raise ValueError(f"{what}; {fix}")
-    if not {"completions", "completion"} & inspect.signature(function).parameters.keys():
-        raise ValueError(f"names {name}, which takes no completions; give it a parameter completions or completion")
-    found: Callable[..., Any] = function
-    return found
+    part_of = [other for other in functions if name and (name in other or other in name)]
+    close = part_of[0] if part_of else nearest(name, functions)
+    if not name:
+        what, close = f"names {file} and no function in it", close or next(iter(functions), None)
+    elif hasattr(module, name):
+        what = f"names {name}, which is no function but {_a(getattr(module, name))}"
+    else:
+        what = f"names {name}, which {file} lacks"
+    if close:
+        return f"{what}; did you mean {file}:{close}?"
+    has = f"it has {', '.join(functions[:5])}" if functions else "write one: def name(completions, answer): …"
+    return f"{what}; {has}"
+
+
+def _a(value: object) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _fault_of(function: Callable[..., Any]) -> str | None:
+    """Why it cannot be called with completions and columns by name, and what to do."""
+    if isinstance(function, type):
+        return "is a class; name a function, or an object of that class"
+    takes = inspect.signature(function).parameters
+    forms = [name for name in ("completions", "completion") if name in takes]
+    if not forms:
+        return "takes no completions; give it a parameter completions or completion"
+    if len(forms) > 1:
+        return "takes both completions and completion; leave one of them"
+    if any(parameter.kind is parameter.POSITIONAL_ONLY for parameter in takes.values()):
+        return "takes parameters that have no names for a caller; take out the / behind them"
+    return None
 
 
 @functools.lru_cache(maxsize=64)
@@ -83,17 +100,49 @@ def _module(path: str, changed: int) -> ModuleType:
     # What it prints goes to standard error: standard output may have to hold one JSON document.
     vars(module)["print"] = functools.partial(print, file=sys.stderr)
     sys.modules[name] = module  # dataclasses and pickle look there
-    folder = str(Path(path).parent)
-    if folder not in sys.path:  # so that it can import its neighbours
-        sys.path.append(folder)
     try:
-        spec.loader.exec_module(module)
+        with contextlib.redirect_stdout(sys.stderr), _neighbours(Path(path).parent):
+            spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
         if isinstance(error, KeyboardInterrupt):
             raise
         raise ValueError(f"fails as it is loaded ({_where(error, path)}); mend it") from None
     return module
+
+
+# Of the files that were loaded.
+_FOLDERS: set[Path] = set()
+
+
+@contextlib.contextmanager
+def _neighbours(folder: Path) -> Iterator[None]:
+    """It imports its own neighbours, though a file of another folder may have imported others of the same names."""
+    modules = dict(sys.modules)
+    for name in modules:
+        top = name.partition(".")[0]
+        if _lies_in(_FOLDERS - {folder}, modules.get(top)) and _has(folder, top):
+            del sys.modules[name]
+    _FOLDERS.add(folder)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))  # a function may import one when it is called
+
+
+def _has(folder: Path, name: str) -> bool:
+    return is_file(folder / f"{name}.py") or is_folder(folder / name)
+
+
+def _lies_in(folders: set[Path], module: ModuleType | None) -> bool:
+    """Whether it is a file or a package of one of the folders, and none of this program, which may lie there too."""
+    if module is None or module.__name__ == __package__.partition(".")[0]:
+        return False
+    places = list(getattr(module, "__path__", None) or filter(None, [getattr(module, "__file__", None)]))
+    return any(Path(place).parent in folders for place in places)
 
 
 def _where(error: BaseException, path: str) -> str:
@@ -105,80 +154,5 @@ def _where(error: BaseException, path: str) -> str:
             line = trace.tb_lineno
         trace = trace.tb_next
     said = error.msg if isinstance(error, SyntaxError) else str(error)
-    return printable(f"{Path(path).name}:{line}: {type(error).__name__}: {said}"[:200])
-
-
-def parameters_of(function: Callable[..., Any]) -> Parameters:
-    """What the function takes, read off its signature."""
-    needed, optional, arguments, every = [], [], {}, False
-    for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind is parameter.VAR_KEYWORD:
-            every = True
-        elif parameter.kind is parameter.VAR_POSITIONAL or name in ("completions", "completion"):
-            continue
-        elif parameter.kind is parameter.KEYWORD_ONLY:
-            arguments[name] = parameter
-        elif parameter.default is parameter.empty:
-            needed.append(_PLURALS.get(name, name) if _is_single(function) else name)
-        else:
-            optional.append(name)
-    return Parameters(tuple(needed), tuple(optional), arguments, every)
-
-
-def _is_single(function: Callable[..., Any]) -> bool:
-    return "completions" not in inspect.signature(function).parameters
-
-
-def scoring_with(function: Callable[..., Any], arguments: Collection[str]) -> Callable[..., Any]:
-    """The function in the form of every reward: batches in, scores out. A score may be the exception in its place.
-
-    `arguments` are the names that the recipe gives one value for all completions.
-    """
-    scoring = _one_at_a_time(function, arguments) if _is_single(function) else _all_at_once(function)
-    return functools.wraps(function)(scoring)
-
-
-def _all_at_once(function: Callable[..., Any]) -> Callable[..., Any]:
-    def score(**batches: Any) -> Any:
-        found = function(**batches)
-        return asyncio.run(_awaited(found)) if inspect.isawaitable(found) else found
-
-    return score
-
-
-def _one_at_a_time(function: Callable[..., Any], arguments: Collection[str]) -> Callable[..., Any]:
-    takes = inspect.signature(function).parameters
-    singles = {plural: single for single, plural in _PLURALS.items() if single in takes}
-
-    def score(completions: Sequence[str], **given: Any) -> list[Any]:
-        settings = {name: value for name, value in given.items() if name in arguments}
-        batches = {singles.get(name, name): values for name, values in given.items() if name not in settings}
-        rows = [
-            {"completion": text, **settings, **{name: values[row] for name, values in batches.items()}}
-            for row, text in enumerate(completions)
-        ]
-        return _results(function, rows)
-
-    return score
-
-
-def _results(function: Callable[..., Any], rows: Sequence[dict[str, Any]]) -> list[Any]:
-    """Each result, or the exception in its place; async ones wait side by side."""
-    found: list[Any] = []
-    for row in rows:
-        try:
-            found.append(function(**row))
-        except Exception as error:  # it is the user's code: one bad completion must not take the others with it
-            found.append(error)
-    if not any(map(inspect.isawaitable, found)):
-        return found
-
-    async def together() -> list[Any]:
-        waiting = [_awaited(result) for result in found]
-        return list(await asyncio.gather(*waiting, return_exceptions=True))
-
-    return asyncio.run(together())
-
-
-async def _awaited(result: Any) -> Any:
-    return await result if inspect.isawaitable(result) else result
+    place = Path(path).name if line is None else f"{Path(path).name}:{line}"
+    return printable(f"{place}: {type(error).__name__}: {said}"[:200])

@@ -15,7 +15,7 @@ in from the recipe's own keys. None as a score means that the reward does not ap
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
@@ -24,7 +24,9 @@ from grpoctl import rewards
 from grpoctl.errors import nearest, shown
 from grpoctl.recipe.keys.grpo import RewardUse
 from grpoctl.recipe.schema import Recipe
-from grpoctl.rewards.own import is_own, load_function, parameters_of, scoring_with
+from grpoctl.rewards.annotations import fits, in_words
+from grpoctl.rewards.own import is_own, load_function
+from grpoctl.rewards.own_calls import parameters_of, scoring_with
 
 Score = float | None
 RewardFunction = Callable[..., list[Score]]
@@ -34,6 +36,9 @@ Refusal = Callable[[Mapping[str, Any]], tuple[str, str, str] | None]
 
 # Columns that whoever scores brings along, beside those of the data set.
 GIVEN_COLUMNS = ("answer", "references", "question", "prompts", "completion_tokens")
+
+# What functions written for TRL read and nobody gives here, and what to read instead.
+INSTEAD_OF = {"completion_ids": "completion_tokens (how many each completion has), or **columns"}
 
 # Arguments that are filled in from the recipe's keys of the same name.
 FROM_RECIPE = ("reasoning_tag", "answer_tag", "max_completion_length")
@@ -49,7 +54,7 @@ class Reward:
     columns: tuple[str, ...] = ()
     arguments: Mapping[str, inspect.Parameter] = field(default_factory=dict)
     # Columns that it takes where the data has them; a recipe may also give one as an argument.
-    optional: tuple[str, ...] = ()
+    optional: Mapping[str, inspect.Parameter] = field(default_factory=dict)
     takes_every_column: bool = False
     slow: bool = False  # it takes milliseconds a completion or more, so it is kept off the main path
     tried_by_check: bool = True  # a gold answer says what it can give, and it needs neither a model nor a network
@@ -73,13 +78,16 @@ class ReadyReward:
         """The columns that it needs and that are not there."""
         return [name for name in self.reward.columns if name not in columns]
 
-    def score(self, completions: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> list[Score]:
+    def score(self, completions: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> Iterable[Score]:
         """The unweighted scores of a batch."""
-        found, taken = self.reward, columns
-        if not found.takes_every_column:
-            names = [*found.columns, *(name for name in found.optional if name in columns)]
-            taken = {name: columns[name] for name in names}
-        return found.function(completions=completions, **{**taken, **self.arguments})
+        found = self.reward
+        names: Iterable[str] = [*found.columns, *(name for name in found.optional if name in columns)]
+        if found.takes_every_column:
+            # A data set may have columns of these names, which are not what the model said.
+            names = (name for name in columns if name not in ("completions", "completion"))
+        # Copies, because a reward that changes its lists must not change them for the others.
+        taken = {name: list(columns[name]) for name in names}
+        return found.function(**{**taken, **self.arguments}, completions=list(completions))
 
 
 class BadReward(ValueError):
@@ -167,7 +175,7 @@ def _own(place: str, given: Mapping[str, Any]) -> Reward:
     except ValueError as error:
         problem, _, fix = str(error).partition("; ")
         raise BadReward(problem, fix, "use") from None
-    takes = parameters_of(function)
+    takes = parameters_of(function, {*given, *FROM_RECIPE})
     return Reward(
         place.rpartition(":")[2],
         scoring_with(function, {*takes.arguments, *given}),
@@ -182,14 +190,11 @@ def _own(place: str, given: Mapping[str, Any]) -> Reward:
 def _check_argument(found: Reward, name: str, value: object) -> None:
     takes = [*found.arguments, *found.optional]
     if name not in takes:
-        close = nearest(name, [*takes, "use", "weight", "args"])
+        of_its_own = [column for column in found.columns if column not in GIVEN_COLUMNS]
+        close = nearest(name, [*takes, *of_its_own, "use", "weight", "args"])
         listed = f"{found.name} takes {', '.join(takes) or 'no arguments'}"
         raise BadReward(f"is no argument of {found.name}", f"did you mean {close}?" if close else listed, "args", name)
-    wanted = found.arguments[name].annotation if name in found.arguments else None
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return
-    if isinstance(wanted, type) and (not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool)):
-        raise BadReward(f"is {shown(value)}", f"give {_TYPES.get(wanted, wanted.__name__)}", "args", name)
-
-
-_TYPES: dict[type, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+    parameter = {**found.optional, **found.arguments}[name]
+    is_default = value is None and parameter.default is None  # `words: int = None` says less than it means
+    if not is_default and not fits(value, parameter.annotation):
+        raise BadReward(f"is {shown(value)}", f"give {in_words(parameter.annotation)}", "args", name)

@@ -9,16 +9,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from grpoctl.deadline import OutOfTime, set_deadline
 from grpoctl.errors import GrpoctlError
 from grpoctl.recipe.schema import Recipe
 from grpoctl.rewards.registry import ReadyReward, Score
-from grpoctl.rewards.results import BrokenReward, Fault, scores_of
+from grpoctl.rewards.results import BrokenReward, Fault, checked, fault_of, scores_of
 
 _log = logging.getLogger(__name__)
 NAN = math.nan
 
 # Batches over which failures are counted: one may be an accident.
 _WINDOW = 3
+
+# Sums and squares of weighted scores stay numbers below it, in single precision too.
+_LARGEST = 1e18
+
+# So long after its time a reward that keeps to it can still hand over what it has.
+_GRACE_S = 0.5
+
+_Result = tuple[list[Score], dict[int, Fault]]
 
 
 @dataclass
@@ -41,7 +50,8 @@ class Scorer:
         self._counts, self._timeout_s, self._share = counts, recipe.reward_timeout_s, recipe.max_reward_failures
         self.rewards = named(rewards)
         self._told: set[str] = set()
-        self._recent = {name: deque[tuple[int, int]](maxlen=_WINDOW) for name in self.rewards}
+        self._window = _WINDOW if recipe.max_steps < 1 else min(_WINDOW, -(-recipe.max_steps // recipe.num_iterations))
+        self._recent = {name: deque[tuple[int, int]](maxlen=self._window) for name in self.rewards}
 
     def for_trial(self) -> "Scorer":
         """The same rewards, whose failures do not count."""
@@ -69,17 +79,18 @@ class Scorer:
         ]
         return Scores(by_reward, totals, failures, first_faults)
 
-    def _all(
-        self, completions: Sequence[str], columns: Mapping[str, Sequence[Any]]
-    ) -> dict[str, tuple[list[Score], dict[int, Fault]]]:
+    def _all(self, completions: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> dict[str, _Result]:
         """The slow ones work beside the quick ones, and each other."""
-        slow = {name: _Beside(ready, completions, columns) for name, ready in self.rewards.items() if ready.reward.slow}
+        slow = {
+            name: _Beside(ready, completions, columns, self._timeout_s)
+            for name, ready in self.rewards.items()
+            if ready.reward.slow
+        }
         quick = {
             name: scores_of(ready, completions, columns) for name, ready in self.rewards.items() if name not in slow
         }
-        deadline = time.monotonic() + self._timeout_s
-        found = {**quick, **{name: call.result(deadline, self._timeout_s) for name, call in slow.items()}}
-        return {name: found[name] for name in self.rewards}
+        found = {**quick, **{name: call.result() for name, call in slow.items()}}
+        return {name: _summable(found[name], ready.weight) for name, ready in self.rewards.items()}
 
     def _total(self, scores: Mapping[str, Score]) -> float:
         parts = [self.rewards[name].weight * score for name, score in scores.items() if score is not None]
@@ -100,8 +111,9 @@ class Scorer:
             if first.trace is not None:
                 _log.warning("reward %s: the first failure:\n%s", name, first.trace, extra={"log_only": True})
         failed, scored = sum(part[0] for part in recent), sum(part[1] for part in recent)
-        if len(recent) == _WINDOW and failed > self._share * scored:
-            problem = f"failed on {failed} of {scored} completions in {_WINDOW} steps ({first.said})"
+        if len(recent) == self._window and failed > self._share * scored:
+            steps = "1 step" if self._window == 1 else f"{self._window} steps"
+            problem = f"failed on {failed} of {scored} completions in {steps} ({first.said})"
             raise BrokenReward(name, problem, "mend it or take it out, or raise max_reward_failures")
 
 
@@ -119,35 +131,55 @@ def named(rewards: Sequence[ReadyReward]) -> dict[str, ReadyReward]:
 
 def scores_within(
     ready: ReadyReward, completions: Sequence[str], columns: Mapping[str, Sequence[Any]], timeout_s: float
-) -> tuple[list[Score], dict[int, Fault]]:
-    """The scores of one reward, and its faults by row; where it takes too long, that is the fault of all."""
-    return _Beside(ready, completions, columns).result(time.monotonic() + timeout_s, timeout_s)
+) -> _Result:
+    """The scores of one reward, and its faults by row; one is to take too long."""
+    return _Beside(ready, completions, columns, timeout_s).result()
+
+
+def _summable(found: _Result, weight: float) -> _Result:
+    """A score that no sum could hold is the fault of its reward."""
+    scores, faults = list(found[0]), dict(found[1])
+    for row, score in enumerate(scores):
+        if score is not None and abs(weight * score) > _LARGEST:
+            scores[row], faults[row] = None, Fault(f"returned {score:g}, which is too large to be summed")
+    return scores, faults
 
 
 class _Beside:
     """One reward at work in a thread of its own, which is left behind where it takes too long."""
 
-    def __init__(self, ready: ReadyReward, completions: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> None:
-        self._count = len(completions)
-        self._found: tuple[list[Score], dict[int, Fault]] | GrpoctlError | None = None
+    def __init__(
+        self, ready: ReadyReward, completions: Sequence[str], columns: Mapping[str, Sequence[Any]], timeout_s: float
+    ) -> None:
+        self._count, self._timeout_s = len(completions), timeout_s
+        self._deadline = time.monotonic() + timeout_s
+        self._given: list[Any] = []
+        self._found: _Result | GrpoctlError | None = None
         # A daemon, because a reward that hangs must not keep the program from ending.
         self._thread = threading.Thread(
             target=self._work, args=(ready, completions, columns), name=f"reward {ready.reward.name}", daemon=True
         )
         self._thread.start()
 
-    def _work(self, ready: ReadyReward, *batch: Any) -> None:
+    def _work(self, ready: ReadyReward, completions: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> None:
+        set_deadline(self._deadline)
         try:
-            self._found = scores_of(ready, *batch)
+            self._found = scores_of(ready, completions, columns, self._given)
         except GrpoctlError as error:
             self._found = error
+        except BaseException as error:  # it is anyone's code, and what ends a thread says nothing of why
+            self._found = [None] * self._count, dict.fromkeys(range(self._count), fault_of(error))
 
-    def result(self, deadline: float, timeout_s: float) -> tuple[list[Score], dict[int, Fault]]:
-        self._thread.join(max(0.0, deadline - time.monotonic()))
+    def result(self) -> _Result:
+        """What it found, or as much of it as is there when its time is over."""
+        self._thread.join(max(0.0, self._deadline + _GRACE_S - time.monotonic()))
         found = self._found
-        if found is None:
-            late = Fault(f"takes longer than {timeout_s:g} s for {self._count} completions (reward_timeout_s)")
-            return [None] * self._count, dict.fromkeys(range(self._count), late)
         if isinstance(found, GrpoctlError):
             raise found
-        return found
+        return found if found is not None else self._so_far()
+
+    def _so_far(self) -> _Result:
+        """One that hangs on a completion has done those before it."""
+        given = self._given[: self._count]
+        problem = f"takes longer than {self._timeout_s:g} s for {self._count} completions (reward_timeout_s)"
+        return checked([*given, *[OutOfTime(problem)] * (self._count - len(given))])

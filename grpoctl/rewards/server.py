@@ -1,12 +1,15 @@
 """What does a reward server say? It is asked over HTTP, a batch at a time."""
 
+import http.client
 import json
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from grpoctl.deadline import left_s
 from grpoctl.errors import printable, shown
 from grpoctl.rewards.registry import Score, reward
 from grpoctl.rewards.results import NoScores
@@ -18,12 +21,28 @@ _READ_AT_MOST = 64 * 2**20
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 
 
+# More would keep a run waiting for a server that does not come back.
+_MOST_RETRIES = 20
+
+
 def _arguments(arguments: Mapping[str, Any]) -> tuple[str, str, str] | None:
-    if not arguments["url"].startswith(("http://", "https://")):
+    if not _is_address(arguments["url"]):
         return f"is {shown(arguments['url'])}", "give an address, such as http://localhost:8000/score", "url"
-    if arguments.get("retries", 0) < 0:
-        return "is below 0", "use 0 or more", "retries"
-    return None if arguments.get("timeout_s", 1.0) > 0 else ("is not above 0", "give seconds", "timeout_s")
+    retries, timeout_s = arguments.get("retries", 0), arguments.get("timeout_s", 1.0)
+    if not 0 <= retries <= _MOST_RETRIES:
+        return f"is {retries}", f"use 0 to {_MOST_RETRIES}", "retries"
+    if not 0 < timeout_s <= 86_400:  # a day, as reward_timeout_s
+        return f"is {timeout_s:g}", "give seconds, above 0 and up to 86400", "timeout_s"
+    return None
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        has_place = bool(parts.hostname) and parts.port != 0  # reading a port that is no number raises
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and has_place and url.isprintable() and " " not in url
 
 
 @reward(maximum=None, slow=True, tried_by_check=False, refuses=_arguments)
@@ -46,8 +65,10 @@ def server(
             reason = f"answers {error.code} {error.reason}"
             if error.code not in _PASSING:
                 break
-        except (OSError, TimeoutError) as error:  # refused, unreachable, cut off, too slow
+        except (OSError, http.client.HTTPException, ValueError) as error:  # refused, cut off, too slow, no HTTP
             reason = f"cannot be reached ({getattr(error, 'reason', error)})"
+        if left_s() <= 0:  # nobody waits for it any more
+            break
         if attempt < retries:
             time.sleep(min(0.5 * 2**attempt, 10.0))
     raise NoScores(f"{url} {printable(reason)[:200]}")

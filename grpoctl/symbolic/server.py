@@ -5,9 +5,9 @@
 The server imports the judge once and then only forks: its worker reads batches from standard input and answers on
 standard output, both of which it inherits. A pair that takes too long ends the worker by its own alarm, which the
 kernel delivers even where Python would not get round to it; the server says so and forks the next. It ends when its
-input does. `process` is the other side.
+input does. `pipe` is the other side.
 
-A batch is a line of JSON, `[[gold, …], [[number of the gold, said], …]]`. The answers are bytes:
+A batch is a line of JSON, `[seconds for each, [gold, …], [[number of the gold, said], …]]`. The answers are bytes:
 """
 
 import gc
@@ -25,7 +25,7 @@ READING_GOLD, READ_GOLD = b"g", b"G"  # what happens between them is the gold an
 RIGHT, WRONG, UNREADABLE = b"1", b"0", b"?"  # unreadable: the gold answer
 DIED, RENEWED = b"x", b"n"  # the worker is a new one: the pair in hand ended it, or nobody is to blame
 
-TIME_LIMIT_S = 0.7
+TIME_LIMIT_S = 0.7  # the most that a batch gives to one
 _MEMORY_MIB = 150  # above what the imports take
 _RENEW_AT_MIB = 75  # so that no pair pays for the caches of those before it
 
@@ -86,30 +86,31 @@ def _work(judge: Any, answers: int) -> int:
         for line in batches:
             os.write(answers, BEGUN)
             try:
-                golds, pairs = json.loads(line)
+                limit_s, golds, pairs = json.loads(line)
             except ValueError:
                 return _EXIT_CONFUSED  # the rest of a line that an earlier worker was killed over
             known: dict[int, Any] = {}
             for number, said in pairs:
                 if number not in known:
                     os.write(answers, READING_GOLD)
-                    known[number] = _timed(judge.read, golds[number])
+                    known[number] = _timed(limit_s, judge.read, golds[number])
                     os.write(answers, READ_GOLD)
-                os.write(answers, _verdict(judge, known[number], said))
+                os.write(answers, _verdict(judge, known[number], said, limit_s))
                 if start and _size_mib() - start > _RENEW_AT_MIB:
                     return _EXIT_RENEW
     return 0
 
 
-def _verdict(judge: Any, gold: Any, said: Any) -> bytes:
+def _verdict(judge: Any, gold: Any, said: Any, limit_s: float) -> bytes:
     if gold is None:
         return UNREADABLE
-    return RIGHT if _timed(lambda: (read := judge.read(said)) is not None and judge.same(gold, read)) else WRONG
+    is_right = _timed(limit_s, lambda: (read := judge.read(said)) is not None and judge.same(gold, read))
+    return RIGHT if is_right else WRONG
 
 
-def _timed(call: Any, *arguments: Any) -> Any:
+def _timed(limit_s: float, call: Any, *arguments: Any) -> Any:
     """What the call returns; past the time limit the worker is no more."""
-    signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT_S)
+    signal.setitimer(signal.ITIMER_REAL, limit_s)
     try:
         return call(*arguments)
     except MemoryError:

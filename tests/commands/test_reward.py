@@ -50,11 +50,28 @@ def test_the_documents_examples_earn_2_and_6(grpoctl: Command, file: Path) -> No
             ],
             "totals": [2.0, 6.0],
             "failures": {},
+            "first_failures": {},
         },
     )
     code, said, _ = grpoctl("reward", "test", *named, "--file", str(file))
     assert [line.split()[:4] for line in said.splitlines()[1:3]] == [["1", "3", "-1", "2"], ["2", "3", "3", "6"]]
     assert "check_answer: mean 1 of 2" in said
+
+
+def test_one_word_may_name_several_rewards_as_in_a_recipe(grpoctl: Command, file: Path) -> None:
+    code, said, _ = grpoctl("reward", "test", "--reward", "accuracy, format", "--file", str(file), "--json")
+    assert (code, json.loads(said)["scores"][1]) == (0, {"accuracy": 1.0, "format": 0.0})
+
+
+def test_a_column_that_only_trl_has_is_told_with_what_to_read_instead(
+    grpoctl: Command, tmp_path: Path, file: Path
+) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(
+        "def f(prompts, completions, completion_ids, answer, **kwargs):\n    return [1.0] * len(completions)\n"
+    )
+    code, _, wrong = grpoctl("reward", "test", "--reward", f"{own}:f", "--file", str(file))
+    assert code == 2 and "lacks completion_ids, which f reads; take completion_tokens (how many each" in wrong
 
 
 def test_a_recipe_brings_its_rewards_weights_and_tags(grpoctl: Command, file: Path) -> None:
@@ -82,7 +99,12 @@ def test_a_reward_of_ones_own_is_tried_and_its_failures_are_told(grpoctl: Comman
     own.write_text("def f(completion, answer):\n    return {True: 1.0}[answer in completion]\n")
     code, said, wrong = grpoctl("reward", "test", "--reward", f"{own}:f", "--file", str(file), "--json")
     assert code == 1
-    assert json.loads(said) == {"scores": [{"f": None}, {"f": 1.0}], "totals": [None, 1.0], "failures": {"f": 1}}
+    assert json.loads(said) == {
+        "scores": [{"f": None}, {"f": 1.0}],
+        "totals": [None, 1.0],
+        "failures": {"f": 1},
+        "first_failures": {"f": "KeyError: False"},
+    }
     assert wrong == "reward f: fails on 1 of 2 completions (KeyError: False)\n"
     _, _, wrong = grpoctl("reward", "test", "--reward", f"{own}:f", "--file", str(file), "--debug")
     assert "Traceback" in wrong and "own.py" in wrong
@@ -112,6 +134,10 @@ def test_a_runs_own_completions_are_such_a_file_and_long_ones_are_scored_in_part
         ('{"completion": "x", "prompt": 1}', "completions.jsonl:1: has no text in prompt;"),
         ('{"completion": "x"}', "completions.jsonl: lacks answer, which accuracy reads; add it to each line."),
         ("{", "completions.jsonl:1: is no JSON object; write"),
+        (
+            '{"completion": "x", "answer": "1"}\n\n{"completion": "x"}',
+            "completions.jsonl:3: has no answer, as other lines have; write one, or leave it out of every line.",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_scored_says_where(text: str, message: str, grpoctl: Command, file: Path) -> None:
@@ -132,6 +158,17 @@ def test_a_file_that_cannot_be_scored_says_where(text: str, message: str, grpoct
         ),
         (["test", "--reward", "length", "--file", "x"], "--reward: uses length without max_tokens; add max_tokens: …"),
         (["test", "--reward", "format", "--file", "no-such-file"], "no-such-file: is not there; check the path."),
+        (["test", "--reward", "format", "--file", "."], ".: is a folder; name a file in it."),
+        (
+            ["test", "--reward", "{use: accuracy, answer_tag: 3}", "--file", "x"],
+            "--reward: accuracy.answer_tag: is 3; give text.",
+        ),
+        (
+            ["test", "--reward", "{use: accuracy, answr: x}", "--file", "x"],
+            "--reward: accuracy.answr: is no argument of accuracy; accuracy takes answer_tag.",
+        ),
+        (["list", "foo"], "grpoctl reward list: takes no words, rewards or files; leave out foo, or try it"),
+        (["list", "--reward", "format"], "leave out format, or try it: grpoctl reward test."),
         (["test", "no_such_recipe", "--file", "x"], "no_such_recipe: is not there"),
         (["lst"], "invalid choice: 'lst'"),
     ],

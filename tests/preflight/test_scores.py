@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from support import ROWS
@@ -54,3 +55,28 @@ def test_a_reward_that_reads_a_column_which_the_data_lacks_is_an_error(
 
 def test_a_reward_with_tags_of_its_own_is_tried_with_them(checked: Callable[..., Preflight]) -> None:
     assert checked("", "reward_funcs=[{use: accuracy, args: {answer_tag: final}}]").errors == []
+
+
+def test_a_gold_answer_that_a_verifier_takes_for_itself_alone_is_told(
+    checked: Callable[..., Preflight], tmp_path: Path
+) -> None:
+    (tmp_path / "own.py").write_text(
+        "def f(completion, answer):\n"
+        "    if not completion or f'<answer>{answer}</answer>' in completion:\n        return bool(completion)\n"
+        "    return float(f'<answer>{int(answer)}.0' in completion)\n"
+    )
+    use = f"reward_funcs={tmp_path / 'own.py'}:f"
+    # Eight rows are tried. 5 gold answers that are no number are more than half of them, and 1 is less.
+    for count, level in ((5, "error"), (1, "warning")):
+        rows = [{**row, "output": "6:00" if place < count else str(place)} for place, row in enumerate(ROWS)]
+        (finding,) = checked("", use, rows=rows).findings
+        assert finding.level == level and finding.key == "reward_funcs.0"
+        assert finding.problem.startswith("uses f, which fails on another row's answer (ValueError: ")
+
+
+def test_a_column_that_only_trl_has_is_told_with_what_to_read_instead(
+    checked: Callable[..., Preflight], tmp_path: Path
+) -> None:
+    (tmp_path / "own.py").write_text("def f(completions, completion_ids):\n    return [1.0 for _ in completions]\n")
+    (finding,) = checked("", f"reward_funcs={tmp_path / 'own.py'}:f").errors
+    assert finding.fix.startswith("add the column, or take completion_tokens (how many each completion has)")

@@ -65,6 +65,13 @@ def test_compiles_pays_for_python_and_does_not_run_it() -> None:
 
 
 @linux
+def test_an_answer_that_is_no_program_does_not_compile() -> None:
+    for answer in ("18", "yes", "x + 1", "", "# 18", "'18'", "[1, 2]"):
+        assert compiles([f"<answer>{answer}</answer>", block(answer)]) == [0.0, 0.0], answer
+    assert compiles(["<answer>print(18)</answer>", "<answer>import os</answer>", block("x: int")]) == [1.0, 1.0, 1.0]
+
+
+@linux
 def test_code_as_long_as_it_may_be_is_run_and_longer_is_not() -> None:
     source = "def double(x):\n    return 2 * x\n"
     longest = source + "#" * (module.MAX_CODE - len(source))

@@ -91,7 +91,7 @@ def test_it_is_named_in_a_recipe_by_its_path(decoder: Path) -> None:
     (use,) = recipe.reward_funcs
     ready = ready_reward(use, recipe)
     assert (ready.weight, ready.arguments) == (0.5, {"path": str(decoder)})
-    assert len(ready.score(SAID, {"question": QUESTIONS})) == 3
+    assert len(list(ready.score(SAID, {"question": QUESTIONS}))) == 3
 
 
 def test_what_is_no_model_is_refused_before_it_is_loaded(tmp_path: Path) -> None:

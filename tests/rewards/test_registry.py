@@ -23,8 +23,9 @@ def test_every_reward_reaches_its_maximum_on_a_perfect_completion() -> None:
     recipe = Recipe(reasoning_tag="reasoning", max_completion_length=100)
     for name in all_rewards().keys() - WITHOUT_A_MAXIMUM:
         ready = ready_reward(RewardUse(use=name, args=NEEDS.get(name, {})), recipe)
+        said = perfect.replace("42", "print(42)") if name == "compiles" else perfect
         if name != "code":
-            assert ready.score([perfect], COLUMNS) == [ready.reward.maximum], name
+            assert ready.score([said], COLUMNS) == [ready.reward.maximum], name
 
 
 def test_every_reward_says_what_it_gives_in_one_line() -> None:

@@ -325,7 +325,9 @@ def test_too_few_or_too_many_scores_are_told_with_both_counts(scores: Any) -> No
     [
         (None, "None"),
         (1.0, "a float"),
-        (iter([1.0, 1.0, 1.0]), "a list_iterator"),
+        ({0: 1.0, 1: 1.0, 2: 1.0}, "a dict"),
+        ({1.0, 0.5, 0.0}, "a set"),
+        ("123", "a str"),
         (np.array(1.0), "a ndarray"),  # which has a length until it is asked for it
     ],
 )
@@ -336,9 +338,73 @@ def test_a_reward_that_returns_no_list_is_told_so(returned: Any, what: str) -> N
     )
 
 
-def test_a_reward_that_yields_its_scores_is_told_to_return_them() -> None:
-    def yields(completions: list[str]) -> Iterator[float]:
-        for _ in completions:
-            yield 1.0
+def test_a_run_too_short_for_three_steps_ends_as_well() -> None:
+    for steps, failed in ((1, "3 of 3 completions in 1 step "), (2, "6 of 6 completions in 2 steps ")):
+        scorer = Scorer([returning([math.nan] * 3)], Recipe(max_steps=steps))
+        for _ in range(steps - 1):
+            scorer.score(list("abc"), {})
+        with pytest.raises(BrokenReward, match=f"failed on {failed}"):
+            scorer.score(list("abc"), {})
+    # Two steps on the same completions are scored once.
+    scorer = Scorer([returning([math.nan] * 3)], Recipe(max_steps=2, num_iterations=2))
+    with pytest.raises(BrokenReward, match="3 of 3 completions in 1 step "):
+        scorer.score(list("abc"), {})
 
-    assert broken_by(ready(yields)).startswith("reward yields: returned a generator in place of a list of scores;")
+
+@pytest.mark.parametrize("rewards", [[1.0, 1.0], [10.0, -10.0]])
+def test_a_score_that_no_sum_can_hold_is_a_failure_of_its_row(rewards: list[float]) -> None:
+    found = scored(*[returning([1e308, 1, -1e19], weight=weight) for weight in rewards])
+    assert told(found.totals) == [None, sum(rewards), None]
+    assert found.failures == {"given": 2, "given_2": 2}
+    assert found.first_faults["given"].said == "returned 1e+308, which is too large to be summed"
+
+
+def test_minus_nothing_is_nothing() -> None:
+    (zero,) = Scorer([returning([-0.0])]).score(["a"], {}).by_reward["given"]
+    assert math.copysign(1.0, zero or 0.0) == 1.0
+
+
+@pytest.mark.parametrize("how", [SystemExit(3), KeyboardInterrupt(), BaseException("x"), GeneratorExit()])
+def test_what_ends_the_thread_of_a_reward_is_told_as_what_it_is(how: BaseException) -> None:
+    def ends(completions: list[str]) -> list[float]:
+        raise how
+
+    found = scored(slowly(ends))
+    assert found.failures == {"ends": 3}
+    assert found.first_faults["ends"].said.startswith(type(how).__name__)
+
+
+def test_an_abandoned_reward_does_no_more_rows() -> None:
+    rows: list[str] = []
+
+    def slow(completions: list[str]) -> list[float]:
+        if len(completions) > 1:
+            raise ValueError("all at once")
+        rows.append(completions[0])
+        time.sleep(0.05)
+        return [1.0]
+
+    scorer = Scorer([slowly(slow)], Recipe(reward_timeout_s=0.12))
+    found = scorer.score(list("abcdefgh"), {})
+    # 0.12 s are begun with three rows of 0.05 s, or with fewer on a machine that has much to do.
+    assert 1 <= len(rows) <= 3 and found.by_reward["slow"] == [1.0] * len(rows) + [None] * (8 - len(rows))
+    assert found.first_faults["slow"].said == "was not done in time (reward_timeout_s)"
+
+
+class NoLength(list[float]):
+    def __len__(self) -> int:
+        raise RuntimeError("no length")
+
+
+class NoItems(list[float]):
+    def __iter__(self) -> Iterator[float]:
+        raise RuntimeError("no items")
+
+
+def test_a_list_that_cannot_be_read_is_told_as_what_it_is() -> None:
+    assert scored(returning(NoLength([1.0, 0.0, 0.5]))).totals == [1.0, 0.0, 0.5]
+    assert scored(returning(NoItems([1.0, 0.0, 0.5]))).first_faults["given"].said == "RuntimeError: no items"
+
+
+def test_a_column_of_an_array_is_a_list_of_numbers() -> None:
+    assert scored(returning(np.array([[1.0], [0.0], [0.5]]))).totals == [1.0, 0.0, 0.5]

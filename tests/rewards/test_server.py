@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -105,6 +106,29 @@ def test_what_is_no_answer_is_said_in_one_line(
     assert len(fake.asked) == asked
 
 
+@pytest.mark.parametrize("answer", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n[1,"])
+def test_one_that_speaks_no_http_or_stops_in_the_middle_fails_once_for_the_batch(answer: bytes) -> None:
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):  # until it is closed
+            while True:
+                asking, _ = listening.accept()
+                with asking:
+                    asking.recv(65_536)
+                    asking.sendall(answer)
+
+    serving = threading.Thread(target=serve, daemon=True)
+    serving.start()
+    use = RewardUse(use="server", args={"url": f"http://127.0.0.1:{listening.getsockname()[1]}/", "retries": 0})
+    scores, faults = scores_of(ready_reward(use, Recipe()), ["a", "b"], COLUMNS)
+    listening.shutdown(socket.SHUT_RDWR)
+    listening.close()
+    serving.join(5)
+    assert scores == [None, None]
+    assert faults[0] == faults[1] and faults[0].said.startswith("NoScores: ")
+
+
 def test_a_slow_one_is_given_up(fake: Fake, score: Callable[..., list[Any]]) -> None:
     fake.delay_s = 5.0
     start = time.perf_counter()
@@ -126,8 +150,15 @@ def test_one_that_is_not_there_fails_once_for_the_batch() -> None:
     [
         ({}, "uses server without url; add url: …"),
         ({"url": "localhost:80"}, "give an address, such as http://localhost:8000/score"),
-        ({"url": "http://x", "timeout_s": 0}, "is not above 0; give seconds"),
-        ({"url": "http://x", "retries": -1}, "is below 0; use 0 or more"),
+        ({"url": "http://"}, 'is the text "http://"; give an address'),
+        ({"url": "http://x y/"}, "give an address"),
+        ({"url": "http://x:port/"}, "give an address"),
+        ({"url": "http://[::1/"}, "give an address"),
+        ({"url": "http://x", "timeout_s": 0}, "is 0; give seconds, above 0 and up to 86400"),
+        ({"url": "http://x", "timeout_s": float("inf")}, "is inf; give seconds"),
+        ({"url": "http://x", "timeout_s": float("nan")}, "is nan; give seconds"),
+        ({"url": "http://x", "retries": -1}, "is -1; use 0 to 20"),
+        ({"url": "http://x", "retries": 10**9}, "is 1000000000; use 0 to 20"),
     ],
 )
 def test_wrong_arguments_are_refused_before_it_is_asked(args: dict[str, object], message: str) -> None:

@@ -81,7 +81,7 @@ def test_a_reward_that_breaks_in_mid_run_ends_it_with_its_traceback_in_the_log(
         "def f(completions, **columns):\n"
         "    global calls\n"
         "    calls += len(completions) == 8 and 'completion_tokens' in columns\n"
-        "    if calls > 3:  # two of them are check's\n"
+        "    if calls > 4:  # three of them are check's\n"
         "        raise KeyError('the judge is gone')\n"
         "    return [0.5] * len(completions)\n"
     )
