@@ -31,7 +31,8 @@ def make_job(plan: Plan, run: RunDirectory, stream: Stream, checkpoint: Path | N
     if model is None:
         raise InputError(Finding("is not on this machine", "fetch it first", key="model_name_or_path"))
     problems, held = split_problems(recipe, found)
-    scorer = Scorer(found.rewards, recipe)
+    # A run of few steps has few in which a reward can fail.
+    scorer = Scorer(found.rewards, recipe.model_copy(update={"max_steps": plan.max_steps}))
     return TrainJob(recipe, model, problems, held, scorer, plan.max_steps, run, stream, stop, checkpoint)
 
 

@@ -48,7 +48,9 @@ def score_gold_answers(recipe: Recipe, result: Preflight, tell: Teller) -> None:
             held = ", ".join(list(rows[0].columns)[:12])
             instead = f"take {INSTEAD_OF[lacking[0]]}" if lacking[0] in INSTEAD_OF else f"read one of {held}"
             tell.error(("reward_funcs", number), problem, f"add the column, or {instead}")
-        elif ready.reward.tried_by_check:
+            continue
+        _tell_of_gaps(number, ready, result.rows or [], tell)
+        if ready.reward.tried_by_check:
             _try(number, ready, rows[:_GOLD_ROWS_IF_SLOW] if ready.reward.slow else rows, recipe, result, tell)
     if result.gold_scores and sum(result.gold_scores) <= sum(result.empty_scores):
         tell.warn(
@@ -61,6 +63,15 @@ def score_gold_answers(recipe: Recipe, result: Preflight, tell: Teller) -> None:
             f'has long gold answers ("{long_ones[0][:40]} …"), which a model will not repeat word for word',
             "put the final answer behind #### or into a column of its own, named by columns.answer",
         )
+
+
+def _tell_of_gaps(number: int, ready: ReadyReward, rows: list[Row], tell: Teller) -> None:
+    """Of several data sets one may lack a column that a reward reads of another."""
+    for column in ready.reward.columns:
+        without = sum(column not in row.columns for row in rows) if column not in GIVEN_COLUMNS else 0
+        if without:
+            said = f"uses {ready.reward.name}, which reads {column}, a column that {without} of {len(rows)} rows lack"
+            tell.warn(("reward_funcs", number), said, "it gets None there; add the column, or see that it takes that")
 
 
 def _try(number: int, ready: ReadyReward, rows: list[Row], recipe: Recipe, result: Preflight, tell: Teller) -> None:

@@ -80,3 +80,14 @@ def test_a_column_that_only_trl_has_is_told_with_what_to_read_instead(
     (tmp_path / "own.py").write_text("def f(completions, completion_ids):\n    return [1.0 for _ in completions]\n")
     (finding,) = checked("", f"reward_funcs={tmp_path / 'own.py'}:f").errors
     assert finding.fix.startswith("add the column, or take completion_tokens (how many each completion has)")
+
+
+def test_a_column_that_some_rows_lack_is_a_warning(checked: Callable[..., Preflight], tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("def f(completions, level):\n    return [float(each or 0) for each in level]\n")
+    rows = [{**row, "level": 3} if number < 15 else row for number, row in enumerate(ROWS)]
+    found = checked("", f"reward_funcs=accuracy,{tmp_path / 'own.py'}:f", rows=rows)
+    assert found.errors == []
+    (finding,) = found.warnings
+    assert (finding.key, finding.problem) == (
+        "reward_funcs.1", "uses f, which reads level, a column that 5 of 20 rows lack",
+    )  # fmt: skip
