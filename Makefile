@@ -36,6 +36,7 @@ types: install
 
 bench: install
 	$(BIN)/python benchmarks/reward_speed.py
+	$(BIN)/python benchmarks/eval_speed.py
 	$(BIN)/python benchmarks/step_time.py
 	$(BIN)/python benchmarks/quickstart_seeds.py
 

@@ -9,9 +9,12 @@ seconds by grpoctl's, the median over the rounds.
 
 import argparse
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the engine has it, read as torch loads
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
