@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grpoctl.engines.base import ENGINES, Engine, load_engine
+from grpoctl.engines.base import Engine, engine_for
 from grpoctl.errors import Finding, InputError, RecipeError
-from grpoctl.packages import missing_packages
 from grpoctl.paths import user_path
 from grpoctl.preflight import Preflight, check
 from grpoctl.recipe.load import find_recipe, read_recipe, read_resolved
@@ -88,25 +87,10 @@ def _refuse_a_finished_run(run: RunDirectory, plan: Plan) -> None:
 
 def refuse_what_cannot_train(plan: Plan) -> Engine:
     """The engine, or the one reason why this recipe does not train here."""
-    recipe, name = plan.recipe, plan.recipe.engine
+    recipe = plan.recipe
     if recipe.is_export:
         raise InputError(Finding("is an export recipe", "name a data set and rewards to train", file=plan.recipe_file))
-    engine = load_engine(name)
-    if engine is None:
-        raise InputError(
-            Finding(
-                f"is {name}, which this version checks but cannot train",
-                "use engine: trl",
-                key="engine",
-                file=plan.recipe_file,
-            )
-        )
-    missing = missing_packages(ENGINES[name].packages)
-    if missing:
-        fix = f"install them: pip install 'grpoctl[{name}]'"
-        problem = f"is {name}, and this Python lacks {', '.join(missing)}"
-        raise InputError(Finding(problem, fix, key="engine", file=plan.recipe_file))
-    return engine
+    return engine_for(recipe.engine, "which this version checks but cannot train", plan.recipe_file)
 
 
 def refuse_missing_data(plan: Plan) -> None:

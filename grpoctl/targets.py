@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grpoctl.engines.base import ENGINES, Engine, load_engine
+from grpoctl.engines.base import Engine, engine_for
 from grpoctl.errors import Finding, InputError, RecipeError, nearest
 from grpoctl.model_files import fault_of_folder, fault_of_name, find_model, is_remote
-from grpoctl.packages import missing_packages
 from grpoctl.paths import is_file, is_folder, user_path
 from grpoctl.recipe.load import RecipeReading, read_recipe, read_recipe_text, read_resolved
 from grpoctl.recipe.schema import Recipe
@@ -53,17 +52,7 @@ def find_target(
 
 def engine_of(target: Target) -> Engine:
     """The engine whose models the target's is, or InputError where it is not to be had here."""
-    name = target.recipe.engine
-    engine = load_engine(name)
-    if engine is None:
-        problem = f"is {name}, whose models this version cannot open"
-        raise InputError(Finding(problem, "use engine: trl", key="engine", file=target.name))
-    missing = missing_packages(ENGINES[name].packages)
-    if missing:
-        problem = f"is {name}, and this Python lacks {', '.join(missing)}"
-        fix = f"install them: pip install 'grpoctl[{name}]'"
-        raise InputError(Finding(problem, fix, key="engine", file=target.name))
-    return engine
+    return engine_for(target.recipe.engine, "whose models this version cannot open", target.name)
 
 
 def _is_run(name: str) -> bool:

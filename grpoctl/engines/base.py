@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from grpoctl.errors import Finding, InputError
+from grpoctl.packages import missing_packages
+
 # The table alone is what `grpoctl --help` and `doctor` read, without pydantic and what stands on it.
 if TYPE_CHECKING:
     from grpoctl.data.problems import Problem
@@ -108,6 +111,19 @@ class Engine(Protocol):
     ) -> Exported:
         """Write that model into an empty folder, for plain transformers, or its adapters alone, for plain peft."""
         ...
+
+
+def engine_for(name: str, what_it_cannot: str, file: str) -> Engine:
+    """The engine of that name, or InputError where this version or this Python has none."""
+    engine = load_engine(name)
+    if engine is None:
+        raise InputError(Finding(f"is {name}, {what_it_cannot}", "use engine: trl", key="engine", file=file))
+    missing = missing_packages(ENGINES[name].packages)
+    if missing:
+        problem = f"is {name}, and this Python lacks {', '.join(missing)}"
+        fix = f"install them: pip install 'grpoctl[{name}]'"
+        raise InputError(Finding(problem, fix, key="engine", file=file))
+    return engine
 
 
 def load_engine(name: str) -> Engine | None:

@@ -241,7 +241,7 @@ def test_data_that_changed_between_stop_and_resume_is_refused(grpoctl: Grpoctl, 
 def test_without_the_engines_packages_training_says_what_to_install(
     grpoctl: Grpoctl, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grpoctl.plan.missing_packages", lambda packages: ["trl"])
+    monkeypatch.setattr("grpoctl.engines.base.missing_packages", lambda packages: ["trl"])
     code, _, err = grpoctl("train", "quickstart")
     assert code == 2
     assert err.splitlines()[-1].endswith("this Python lacks trl; install them: pip install 'grpoctl[trl]'.")
