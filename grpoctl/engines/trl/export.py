@@ -6,7 +6,6 @@ import math
 import shutil
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from peft import PeftModel
 from safetensors import SafetensorError, safe_open
@@ -20,22 +19,11 @@ from grpoctl.errors import Finding, InputError, ModelError
 from grpoctl.model_files import find_model, find_tokenizer, is_remote
 from grpoctl.recipe.schema import Recipe
 from grpoctl.run.files import write_json
+from grpoctl.tokenizer import load_tokenizer
+from grpoctl.tokenizer_files import json_of, write_tokenizer
 
 _log = logging.getLogger(__name__)
 
-# Whatever a tokenizer may consist of.
-_TOKENIZER = (
-    "tokenizer*.json",
-    "tokenization*.py",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.*",
-    "additional_chat_templates/*",
-    "vocab.*",
-    "merges.txt",
-    "*.model",
-    "*.tiktoken",
-)
 _ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 _DTYPES = {"BF16": "bfloat16", "F16": "float16", "F32": "float32", "F64": "float64"}
 
@@ -57,7 +45,7 @@ def export(
     load.quieten_libraries()
     own = trained if trained is not None and (trained / "tokenizer_config.json").is_file() else None
     source = own or find_tokenizer(recipe) or base
-    tokenizer = load.load_tokenizer(recipe.model_copy(update={"tokenizer_name_or_path": str(source)}), source)
+    tokenizer = load_tokenizer(recipe.model_copy(update={"tokenizer_name_or_path": str(source)}), source)
     adapters = _adapters(recipe, trained)
     if adapter_only:
         exported = _write_adapter(_only(adapters, recipe), recipe, base, folder)
@@ -65,7 +53,7 @@ def export(
         model = _whole_model(recipe, base, trained, adapters)
         _write_model(model, load.end_ids(tokenizer, model, recipe.template), folder, shard_bytes or _limit(recipe))
         exported = Exported("hf", str(model.dtype).removeprefix("torch."), _count(model))
-    _write_tokenizer(tokenizer, source, find_tokenizer(recipe) or base, folder)
+    write_tokenizer(tokenizer, source, find_tokenizer(recipe) or base, folder)
     return exported
 
 
@@ -117,7 +105,7 @@ def _whole_model(recipe: Recipe, base: Path, trained: Path | None, adapters: tup
 
 
 def _refuse_quantised(folder: Path) -> None:
-    quantised = _json(folder / "config.json").get("quantization_config")
+    quantised = json_of(folder / "config.json").get("quantization_config")
     if quantised:
         method = quantised.get("quant_method", "in a way of its own")
         fix = "set model_name_or_path to the model that it was made from, or take --adapter"
@@ -176,7 +164,7 @@ def _write_adapter(adapter: Path, recipe: Recipe, base: Path, folder: Path) -> E
     config_file, weights = _ADAPTER
     named = str(recipe.model_name_or_path)
     hub = is_remote(named)
-    config = _json(adapter / config_file)
+    config = json_of(adapter / config_file)
     config["base_model_name_or_path"] = named if hub else str(base.absolute())
     config["revision"] = recipe.model_revision if hub and recipe.model_revision != "main" else None
     write_json(folder / config_file, config)
@@ -184,34 +172,3 @@ def _write_adapter(adapter: Path, recipe: Recipe, base: Path, folder: Path) -> E
     count = _numbers(folder / weights)
     most = count.most_common(1)[0][0]
     return Exported("peft", _DTYPES.get(most, most), count.total())
-
-
-def _write_tokenizer(tokenizer: Any, source: Path, base: Path, folder: Path) -> None:
-    """The files as they are, and what they lack."""
-    for file in (file for pattern in _TOKENIZER for file in source.glob(pattern)):
-        place = folder / file.relative_to(source)
-        place.parent.mkdir(exist_ok=True)
-        shutil.copyfile(file, place)
-    if not (folder / "tokenizer.json").is_file():
-        tokenizer.save_pretrained(folder)
-    elif tokenizer.chat_template and not _has_template(folder):  # one that the recipe's template lends
-        (folder / "chat_template.jinja").write_text(tokenizer.chat_template, encoding="utf-8")
-    # transformers does not write it, and of some models llama.cpp's converter reads nothing else.
-    pieces = "tokenizer.model"
-    if (base / pieces).is_file() and not (folder / pieces).is_file():
-        shutil.copyfile(base / pieces, folder / pieces)
-
-
-def _has_template(folder: Path) -> bool:
-    in_config = _json(folder / "tokenizer_config.json").get("chat_template")
-    return bool(in_config) or (folder / "chat_template.jinja").is_file()
-
-
-def _json(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        return {}
-    try:
-        value: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
-        raise ModelError(Finding("is not JSON", "make it anew, or copy it again", file=str(file))) from None
-    return value

@@ -12,6 +12,7 @@ from grpoctl.engines.trl.trainer import seeded_generator
 from grpoctl.recipe.keys.evaluation import EvalSampling
 from grpoctl.recipe.schema import Recipe
 from grpoctl.samples import Completion
+from grpoctl.tokenizer import TextOfTokens, load_tokenizer
 
 # Beyond so many rows a batch gains nothing more: a CPU's caches are full.
 _MOST_ROWS_ON_CPU, _MOST_ROWS = 128, 256
@@ -43,7 +44,7 @@ class TrlSampler:
 
         It is cut off behind max_tokens where that is less than the recipe's, and where `stopped` says so.
         """
-        text = _TextOfTokens(self._tokenizer)
+        text = TextOfTokens(self._tokenizer)
 
         def heed(token: int) -> bool:
             piece = text.add(token)
@@ -90,40 +91,6 @@ class TrlSampler:
         return int(max(1, min(most, room // (cache + scores))))
 
 
-class _TextOfTokens:
-    """The text of tokens that come one by one, each piece once its characters are whole.
-
-    A token may hold a part of a character, and what it looks like may hang on the one before. So a piece is what a few
-    tokens say beyond what the first of them said; decoding all of them each time would cost the square of their number.
-    """
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-        self._ids: list[int] = []
-        self._known, self._given = 0, 0  # where the piece given last begins and ends
-
-    def add(self, token: int) -> str:
-        self._ids.append(token)
-        return self._news(whole=False)
-
-    def rest(self) -> str:
-        """What was held back, as it is."""
-        return self._news(whole=True)
-
-    def _news(self, whole: bool) -> str:
-        before = self._text(self._ids[self._known : self._given])
-        now = self._text(self._ids[self._known :])
-        # U+FFFD stands for bytes that are no character yet.
-        if not whole and (len(now) <= len(before) or now.endswith("\ufffd")):
-            return ""
-        self._known, self._given = self._given, len(self._ids)
-        return now[len(before) :]
-
-    def _text(self, ids: list[int]) -> str:
-        text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
-        return text
-
-
 def open_sampler(recipe: Recipe, base: Path, trained: Path | None) -> TrlSampler:
     """The model of a folder, with what a run trained of it."""
     load.quieten_libraries()
@@ -136,7 +103,7 @@ def open_sampler(recipe: Recipe, base: Path, trained: Path | None) -> TrlSampler
         opened = recipe.model_copy(update={"adapter_name_or_path": (*recipe.adapter_name_or_path[:-1], str(trained))})
     elif trained is not None:
         folder, opened = trained, recipe.model_copy(update={"adapter_name_or_path": ()})
-    tokenizer = load.load_tokenizer(recipe, base)
+    tokenizer = load_tokenizer(recipe, base)
     model = load.load_model(opened, folder).eval()
     if torch.cuda.is_available():
         model.to("cuda")

@@ -24,7 +24,7 @@ from grpoctl.data.problems import Problem, columns_of
 from grpoctl.engines.trl.log_probs import can_share_prompts, completion_log_probs
 from grpoctl.engines.trl.rollout import Draw, can_roll_out, core_of, draw
 from grpoctl.errors import GrpoctlError
-from grpoctl.rewards.registry import GIVEN_COLUMNS
+from grpoctl.record import columns_kept, samples_of
 from grpoctl.rewards.scoring import Scorer, Scores
 from grpoctl.run import checkpoints
 from grpoctl.run.directory import RunDirectory
@@ -46,10 +46,8 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
     ) -> None:
         self._problems, self._scorer, self._run, self._keep = problems, scorer, run, keep
         self._ids_of: dict[str, list[int]] = {}
-        # What rewards read of a row is kept with its completions, so that they can be scored again.
-        read = [name for ready in scorer.rewards.values() for name in ready.reward.columns]
-        self._kept_columns = [name for name in dict.fromkeys(read) if name not in GIVEN_COLUMNS]
         self._scores: Scores
+        self._drawn: tuple[list[Problem], list[str]]
         self._buffered_inputs: list[dict[str, Any]] | None
         self._of_completions: dict[str, float] = {}
         self.samples: list[dict[str, Any]] = []  # the completions drawn last, until somebody has taken them
@@ -148,16 +146,7 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         lengths = [len(ids) for ids in completion_ids]
         columns = columns_of([problem.row for problem in problems], prompts, lengths)
         self._scores = scores = self._scorer.score(completions, columns)
-        self._local = [
-            {
-                "prompt": prompt,
-                "question": problem.row.question,
-                "completion": completion,
-                "answer": problem.row.answer,
-                **{name: problem.row.columns.get(name) for name in self._kept_columns},
-            }
-            for prompt, completion, problem in zip(prompts, completions, problems, strict=True)
-        ]
+        self._drawn = problems, completions
         table = [scores.by_reward[name] for name in self.reward_func_names]
         rewards = torch.tensor(
             [[math.nan if score is None else score for score in row] for row in zip(*table, strict=True)]
@@ -181,21 +170,9 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
             if name in ("reward", "reward_std"):
                 recorded.pop()
             recorded.append(value)
-        self._keep_samples(mine)
+        columns = columns_kept(self._scorer)
+        self.samples = gather_object(samples_of(*self._drawn, self._scores, mine, columns))
         return output
-
-    def _keep_samples(self, mine: Any) -> None:
-        by_reward = self._scores.by_reward
-        local = [
-            {
-                **sample,
-                "rewards": {name: scores[row] for name, scores in by_reward.items()},
-                "reward": None if math.isnan(self._scores.totals[row]) else self._scores.totals[row],
-                "advantage": round(float(mine[row]), 6),
-            }
-            for row, sample in enumerate(self._local)
-        ]
-        self.samples = gather_object(local)
 
     # --- the loss
 

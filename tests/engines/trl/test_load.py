@@ -17,6 +17,7 @@ from grpoctl.errors import ModelError
 from grpoctl.recipe.load import load_recipe
 from grpoctl.run.directory import RunDirectory
 from grpoctl.run.events import STEP, read_events
+from grpoctl.tokenizer import load_tokenizer
 
 TINY = shipped.MODELS["tiny"]
 START, END, PAD = 1, 2, 0
@@ -43,7 +44,7 @@ def recipe(folder: Path) -> Any:
 
 def test_the_tiny_model_ends_with_its_end_token() -> None:
     made = recipe(TINY)
-    assert load.end_ids(load.load_tokenizer(made, TINY), load.load_model(made, TINY)) == (END,)
+    assert load.end_ids(load_tokenizer(made, TINY), load.load_model(made, TINY)) == (END,)
 
 
 def test_a_base_models_template_adds_the_token_that_ends_its_turns(folder: Callable[..., Path]) -> None:
@@ -52,14 +53,14 @@ def test_a_base_models_template_adds_the_token_that_ends_its_turns(folder: Calla
     config = path / "generation_config.json"
     config.write_text(json.dumps({"eos_token_id": PAD, "pad_token_id": PAD}))
     made = recipe(path)
-    assert load.end_ids(load.load_tokenizer(made, path), load.load_model(made, path)) == (PAD, END)
+    assert load.end_ids(load_tokenizer(made, path), load.load_model(made, path)) == (PAD, END)
 
 
 def test_every_end_token_that_the_model_declares_counts(folder: Callable[..., Path]) -> None:
     path = folder()
     (path / "generation_config.json").write_text(json.dumps({"eos_token_id": [END, 7], "pad_token_id": PAD}))
     made = recipe(path)
-    assert load.end_ids(load.load_tokenizer(made, path), load.load_model(made, path)) == (END, 7)
+    assert load.end_ids(load_tokenizer(made, path), load.load_model(made, path)) == (END, 7)
 
 
 @pytest.mark.parametrize("pad", [None, "<|im_end|>"])
@@ -67,7 +68,7 @@ def test_without_a_pad_token_of_its_own_rows_are_filled_with_the_end_token(
     pad: str | None, folder: Callable[..., Path]
 ) -> None:
     path = folder(pad_token=pad)
-    tokenizer = load.load_tokenizer(recipe(path), path)
+    tokenizer = load_tokenizer(recipe(path), path)
     assert tokenizer.pad_token_id == tokenizer.eos_token_id == END
 
 

@@ -11,8 +11,9 @@ tokenizers = pytest.importorskip("tokenizers")
 transformers = pytest.importorskip("transformers")
 
 from grpoctl import shipped
-from grpoctl.engines.trl.sampler import TrlSampler, _TextOfTokens
+from grpoctl.engines.trl.sampler import TrlSampler
 from grpoctl.recipe.keys.evaluation import EvalModes, EvalSampling
+from grpoctl.tokenizer import TextOfTokens
 
 TINY = shipped.MODELS["tiny"]
 PROMPT = "<|im_start|>user\nSam finds 92 cards, then another 49. How many in all?<|im_end|>\n<|im_start|>assistant\n"
@@ -42,7 +43,7 @@ def sampler(model: Any = None, max_tokens: int = 40) -> TrlSampler:
 
 def pieces_of(made: Any, text: str) -> list[str]:
     """The pieces in which a text comes, token by token, and what is held back until the end."""
-    unfolding = _TextOfTokens(made)
+    unfolding = TextOfTokens(made)
     ids = made(text, add_special_tokens=False)["input_ids"]
     return [*filter(None, map(unfolding.add, ids)), unfolding.rest()]
 
@@ -110,7 +111,7 @@ def test_bytes_that_are_no_character_are_shown_once_that_is_sure() -> None:
     made = tokenizer()
     ids = made("中", add_special_tokens=False)["input_ids"]
     assert len(ids) == 3
-    unfolding = _TextOfTokens(made)
+    unfolding = TextOfTokens(made)
     letter = made("a", add_special_tokens=False)["input_ids"][0]
     # Two of three bytes, a letter, and then one byte with nothing behind it.
     assert [unfolding.add(token) for token in (*ids[:2], letter, ids[0])] == ["", "", "\ufffda", ""]
@@ -132,7 +133,7 @@ def test_spaces_that_hang_on_the_token_before_are_kept() -> None:
     )
     made = transformers.PreTrainedTokenizerFast(tokenizer_object=inner)
     ids = [1, 2, 3, *(4 + byte for byte in "中é".encode()), 1]
-    unfolding = _TextOfTokens(made)
+    unfolding = TextOfTokens(made)
     pieces = [*filter(None, map(unfolding.add, ids)), unfolding.rest()]
     assert "".join(pieces) == made.decode(ids) == "one two 中é one"
     assert pieces == ["one", " two", " ", "中", "é", " one", ""]
