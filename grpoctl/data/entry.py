@@ -51,14 +51,16 @@ class Tags(Keys):
 
 
 COLUMNS = {
-    "alpaca": Columns(prompt="instruction", query="input", response="output", history="history", system="system"),
-    "sharegpt": Columns(messages="conversations"),
-    "openai": Columns(messages="messages"),
+    "alpaca": Columns.model_construct(
+        prompt="instruction", query="input", response="output", history="history", system="system"
+    ),
+    "sharegpt": Columns.model_construct(messages="conversations"),
+    "openai": Columns.model_construct(messages="messages"),
 }
 
 TAGS = {
-    "alpaca": Tags(),
-    "sharegpt": Tags(
+    "alpaca": Tags.model_construct(),
+    "sharegpt": Tags.model_construct(
         role_tag="from",
         content_tag="value",
         user_tag="human",
@@ -67,7 +69,7 @@ TAGS = {
         function_tag="function_call",
         system_tag="system",
     ),
-    "openai": Tags(
+    "openai": Tags.model_construct(
         role_tag="role",
         content_tag="content",
         user_tag="user",

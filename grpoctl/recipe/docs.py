@@ -3,7 +3,11 @@
 `python -m grpoctl.recipe.docs` writes both; a test holds that they are current.
 """
 
+import ast
+import inspect
 import json
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +31,42 @@ differs from theirs.
 def json_schema() -> dict[str, Any]:
     """The recipe as a JSON schema, in the order of the sections."""
     schema = Recipe.model_json_schema()
-    order = [name for section in SECTIONS for name in section.model_fields]
-    schema["properties"] = {name: schema["properties"][name] for name in order}
-    for mapping in (schema, *schema["$defs"].values()):
-        mapping.pop("title", None)
-        for node in mapping["properties"].values():
-            node.pop("title", None)  # the key itself, capitalised
-            node["description"] = " ".join(node["description"].split())
+    properties = schema["properties"]
+    schema["properties"] = {name: properties[name] for section in SECTIONS for name in section.model_fields}
+    for section in SECTIONS:
+        _describe(section, schema)
+    for model in _inner_models(Recipe):
+        _describe(model, schema["$defs"][model.__name__])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "grpoctl recipe", **schema}
+
+
+def _describe(model: type[BaseModel], mapping: dict[str, Any]) -> None:
+    """Give each of the model's keys its meaning."""
+    mapping.pop("title", None)
+    for name, meaning in meanings(model).items():
+        node = mapping["properties"][name]
+        node.pop("title", None)  # the key itself, capitalised
+        mapping["properties"][name] = dict(sorted({**node, "description": meaning}.items()))
+
+
+def meanings(model: type[BaseModel]) -> dict[str, str]:
+    """The docstring under each of a model's own keys. pydantic can read them too, and then every start pays for it."""
+    (declared,) = ast.parse(inspect.getsource(model)).body
+    found = {}
+    for key, below in pairwise(declared.body if isinstance(declared, ast.ClassDef) else []):
+        match key, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = " ".join(text.split())
+    return found
+
+
+def _inner_models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """The mappings inside it, at any depth."""
+    for field in model.model_fields.values():
+        inner = inner_model(field.annotation)
+        if inner is not None:
+            yield inner
+            yield from _inner_models(inner)
 
 
 def json_schema_text() -> str:
@@ -57,8 +89,9 @@ def markdown() -> str:
 
 
 def _table(section: type[BaseModel], properties: dict[str, Any]) -> str:
+    meaning = meanings(section)
     rows = [
-        f"| `{name}` | {_type(properties[name])} | {_default(field)} | {_meaning(field)} |"
+        f"| `{name}` | {_type(properties[name])} | {_default(field)} | {_in_a_cell(meaning[name])} |"
         for name, field in section.model_fields.items()
     ]
     return "\n".join(["| key | value | default | meaning |", "|---|---|---|---|", *rows, ""])
@@ -110,8 +143,8 @@ def _default(field: FieldInfo) -> str:
     return f"`{text}`" + (f" (LLaMA-Factory {theirs})" if theirs is not None else "")
 
 
-def _meaning(field: FieldInfo) -> str:
-    return " ".join((field.description or "").split()).replace("|", "\\|")
+def _in_a_cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def main() -> None:

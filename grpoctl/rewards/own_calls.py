@@ -5,28 +5,26 @@ It may be written as TRL has them (`completions, references, **columns`), as Tun
 are columns, unless the recipe gives them as arguments; the others are arguments, or columns where the data has them.
 """
 
-import asyncio
 import copy
 import functools
 import inspect
-import math
-import os
-import threading
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from grpoctl.deadline import OutOfTime, left_s
-
-T = TypeVar("T")
 
 # The names of the batch form by those of the form for one completion.
 _PLURALS = {"prompt": "prompts", "reference": "references"}
 
-# What a function may raise in place of a score. Ctrl-C is none of it.
-RAISED = (Exception, SystemExit, asyncio.CancelledError)
-
 LATE = "was not done in time (reward_timeout_s)"
+
+
+def raised() -> tuple[type[BaseException], ...]:
+    """What a function may raise in place of a score. Ctrl-C is none of it."""
+    from asyncio import CancelledError  # asyncio takes 0.02 s, which only exceptions and async functions wait for
+
+    return Exception, SystemExit, CancelledError
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,9 @@ def _all_at_once(function: Callable[..., Any]) -> Callable[..., Any]:
         found = function(**batches)
         if not inspect.isawaitable(found):
             return found
-        (result,) = _in_loop(_together([found]))
+        from grpoctl.rewards.own_async import results_of
+
+        (result,) = results_of([found])
         if isinstance(result, BaseException):
             raise result
         return result
@@ -124,7 +124,10 @@ def _results(
             waiting.append(result)
         else:
             yield result
-    yield from _in_loop(_together(waiting)) if waiting else []
+    if waiting:
+        from grpoctl.rewards.own_async import results_of
+
+        yield from results_of(waiting)
 
 
 def _result(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
@@ -133,37 +136,5 @@ def _result(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
         return OutOfTime(LATE)
     try:
         return function(**arguments)
-    except RAISED as error:
+    except raised() as error:
         return error
-
-
-async def _together(results: Sequence[Any]) -> list[Any]:
-    """What each comes to, or the exception in its place; what takes longer than there is time is given up."""
-    tasks = [asyncio.ensure_future(_awaited(result)) for result in results]
-    left = left_s()
-    _, late = await asyncio.wait(tasks, timeout=None if math.isinf(left) else max(0.0, left))
-    for task in late:
-        task.cancel()
-    return [OutOfTime(LATE) if task in late else task.result() for task in tasks]
-
-
-async def _awaited(result: Any) -> Any:
-    try:
-        return await result if inspect.isawaitable(result) else result
-    except RAISED as error:  # SystemExit would end the loop, which others wait in
-        return error
-
-
-def _in_loop(work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run_coroutine_threadsafe(work, _loop(os.getpid())).result()
-
-
-@functools.cache
-def _loop(process: int) -> asyncio.AbstractEventLoop:
-    """One loop for all calls: a lock, or a client with open connections, belongs to the loop that it was first used in.
-
-    A forked process has none of its parent's threads.
-    """
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="async rewards", daemon=True).start()
-    return loop

@@ -3,7 +3,8 @@
 import re
 
 from grpoctl.rewards.dressing import undressed
-from grpoctl.rewards.numbers import NUMBER, Number, read_number
+from grpoctl.rewards.number_words import NUMBER
+from grpoctl.rewards.numbers import Number, read_number
 from grpoctl.rewards.unit_words import NUMBER_WORDS, PROSE
 from grpoctl.rewards.units import singular, unit_in
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from grpoctl.deadline import OutOfTime, left_s
 from grpoctl.errors import GrpoctlError, printable
-from grpoctl.rewards.own_calls import LATE, RAISED
+from grpoctl.rewards.own_calls import LATE, raised
 from grpoctl.rewards.registry import ReadyReward, Score
 
 _CONTRACT = "return one for each completion, None where it does not apply"
@@ -47,7 +47,7 @@ def scores_of(
         raise
     except NoScores as error:
         return [None] * count, dict.fromkeys(range(count), fault_of(error))
-    except RAISED:  # a reward may be anyone's code
+    except raised():  # a reward may be anyone's code
         given.clear()
         _each_alone(given, ready, completions, columns)
     if len(given) != count:
@@ -97,7 +97,7 @@ def _each_alone(
             _read_into(only, ready, [completion], {name: [values[row]] for name, values in columns.items()})
             (score,) = only
             given.append(score)
-        except RAISED as error:
+        except raised() as error:
             error.__context__ = None  # the failure of the whole batch, which says the same
             given.append(error)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from grpoctl import shipped
-from grpoctl.recipe.docs import json_schema, json_schema_text, markdown
+from grpoctl.recipe.docs import json_schema, json_schema_text, markdown, meanings
 from grpoctl.recipe.schema import SECTIONS, Recipe
 from grpoctl.recipe.yaml_text import parse
 
@@ -19,8 +19,9 @@ def test_the_committed_docs_and_schema_are_current() -> None:
 
 def test_every_key_has_a_sentence() -> None:
     for section in SECTIONS:
-        for name, field in section.model_fields.items():
-            assert field.description and field.description.rstrip().endswith("."), name
+        sentences = meanings(section)
+        assert sentences.keys() == section.model_fields.keys()
+        assert [name for name, sentence in sentences.items() if not sentence.endswith(".")] == []
 
 
 def test_the_schema_knows_every_key_and_refuses_others() -> None:

@@ -252,6 +252,11 @@ def test_every_key_stands_in_exactly_one_section() -> None:
     assert len(names) == len(set(names))
 
 
+def test_the_defaults_would_be_taken_from_a_recipe() -> None:
+    defaults = Recipe()  # pydantic itself takes them unseen
+    assert Recipe.model_validate(defaults.model_dump()) == defaults
+
+
 def test_an_export_recipe_needs_no_data() -> None:
     reading = read_recipe_text("model_name_or_path: tiny\nexport_dir: out\nexport_size: 5\n", "r.yaml")
     assert reading.findings == []

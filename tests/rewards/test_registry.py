@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -31,6 +33,17 @@ def test_every_reward_reaches_its_maximum_on_a_perfect_completion() -> None:
 def test_every_reward_says_what_it_gives_in_one_line() -> None:
     for name, found in all_rewards().items():
         assert 20 < len(found.summary) < 120 and found.summary.endswith("."), name
+
+
+def test_a_reward_that_is_named_is_had_without_the_modules_of_others() -> None:
+    code = (
+        "import sys; from grpoctl.recipe.keys.grpo import RewardUse; "
+        "from grpoctl.rewards.registry import ready_reward; "
+        "print(ready_reward(RewardUse(use='accuracy'), None).reward.name); "
+        "print([m for m in sys.modules if m in ('asyncio', 'grpoctl.rewards.code', 'grpoctl.rewards.units')])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.splitlines() == ["accuracy", "[]"]
 
 
 def test_an_argument_of_a_number_or_a_switch_is_held_to_its_type(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,14 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grpoctl.engines.base import Exported, Outcome, TrainJob, Unsupported
-from grpoctl.evaluate import Sampler
 from grpoctl.recipe.schema import Recipe
 from grpoctl.run.directory import RunDirectory
+
+if TYPE_CHECKING:
+    from grpoctl.evaluate import Sampler
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +39,7 @@ class TrlEngine:
 
         return train(job)
 
-    def open(self, recipe: Recipe, base: Path, trained: Path | None) -> Sampler:
+    def open(self, recipe: Recipe, base: Path, trained: Path | None) -> "Sampler":
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         from grpoctl.engines.trl.sampler import open_sampler
 

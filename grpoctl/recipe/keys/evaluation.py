@@ -22,16 +22,16 @@ class EvalSampling(Keys):
 
 def _over(defaults: EvalSampling) -> Any:
     """A mode whose missing keys keep that mode's own defaults, not EvalSampling's."""
-    own = defaults.model_dump()
+    own = dict(defaults)
     return BeforeValidator(
         lambda value: {**own, **value} if isinstance(value, dict) else value,
         json_schema_input_type=EvalSampling,
     )
 
 
-_GREEDY = EvalSampling(temperature=1e-4, top_k=1, top_p=1.0)
-_STANDARD = EvalSampling(temperature=0.7, top_k=50, top_p=0.95)
-_LIBERAL = EvalSampling(temperature=0.85, top_k=2000, top_p=1.0)
+_GREEDY = EvalSampling.model_construct(temperature=1e-4, top_k=1, top_p=1.0)
+_STANDARD = EvalSampling.model_construct(temperature=0.7, top_k=50, top_p=0.95)
+_LIBERAL = EvalSampling.model_construct(temperature=0.85, top_k=2000, top_p=1.0)
 
 
 class EvalModes(Keys):
@@ -59,5 +59,5 @@ class EvalKeys(Keys):
     per_device_eval_batch_size: int | None = key(None, ge=1, le=1_000_000, llamafactory=8)
     """Answers a device draws at a time. Left out, as many as are fast and fit."""
 
-    eval_modes: EvalModes = key(EvalModes())
+    eval_modes: EvalModes = key(EvalModes.model_construct())
     """Sampling of the modes greedy, standard and liberal."""
