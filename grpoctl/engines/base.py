@@ -27,6 +27,7 @@ class EngineNeeds:
     packages: tuple[str, ...]
     python: tuple[int, int] = (3, 11)
     implementation: str | None = None  # "module:Class"; None: this version can check for it, not train with it
+    parity: str | None = None  # the module that `grpoctl parity` asks
 
 
 ENGINES: dict[str, EngineNeeds] = {
@@ -34,8 +35,14 @@ ENGINES: dict[str, EngineNeeds] = {
         "PyTorch with TRL and PEFT, on CPU or GPU",
         ("torch", "transformers", "trl", "peft", "datasets"),
         implementation="grpoctl.engines.trl:TrlEngine",
+        parity="grpoctl.engines.trl.parity",
     ),
-    "tunix": EngineNeeds("JAX with Tunix, on CPU or TPU", ("jax", "flax", "google-tunix", "qwix", "orbax-checkpoint")),
+    "tunix": EngineNeeds(
+        "JAX with Tunix, on CPU or TPU",
+        ("jax", "flax", "google-tunix", "qwix", "orbax-checkpoint"),
+        implementation="grpoctl.engines.tunix:TunixEngine",
+        parity="grpoctl.engines.tunix.parity",
+    ),
     "maxtext": EngineNeeds(
         "MaxText's models under Tunix, on TPU",
         ("jax", "flax", "google-tunix", "qwix", "maxtext"),

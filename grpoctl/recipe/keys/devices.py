@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from grpoctl.recipe.keys.base import Keys, Word, Words, key
+from grpoctl.recipe.keys.base import Keys, Switch, Word, Words, key
 
 
 class Mesh(Keys):
@@ -31,7 +31,7 @@ class DeviceKeys(Keys):
     ddp_timeout: int = key(1800, ge=1, le=1_000_000_000)
     """Seconds one process waits for the others."""
 
-    mesh: Mesh = key(Mesh())
+    mesh: Mesh = key(Mesh.model_construct())
     """Device mesh of the JAX engines: `{fsdp: 4, tensor: 2}` for 8 devices."""
 
     rollout_mesh: Mesh | None = key(None)
@@ -43,6 +43,13 @@ class DeviceKeys(Keys):
     remat: Literal["none", "minimal", "full", "custom"] | None = key(None)
     """What the JAX engines compute again in the backward pass instead of keeping it: nothing, little, everything, or
     everything but what remat_offload names. Left out: none with disable_gradient_checkpointing, else full."""
+
+    skip_jax_distributed_system: Switch = key(True)
+    """Run on this host's devices alone. false joins the hosts that were started together (jax.distributed), each by the
+    same command."""
+
+    profile_steps: int = key(0, ge=0, le=1000)
+    """Steps of which JAX's profiler writes a trace into the run's profile/, from the third on; 0 writes none."""
 
     remat_offload: Words = key(())
     """Activations kept in host memory under `remat: custom`, such as `decoder_layer_input,query_proj`."""

@@ -95,7 +95,14 @@ _ONLY = {
         "fp16",
         "min_p",
     ),
-    "tunix, maxtext": ("mesh", "rollout_mesh", "remat", "remat_offload"),
+    "tunix, maxtext": (
+        "mesh",
+        "rollout_mesh",
+        "remat",
+        "remat_offload",
+        "skip_jax_distributed_system",
+        "profile_steps",
+    ),
     "maxtext": ("attention", "maxtext_model"),
 }
 
