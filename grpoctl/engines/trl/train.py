@@ -36,7 +36,7 @@ def train(job: TrainJob) -> Outcome:
     count = threads.given_threads(job.recipe.num_threads)
     if count is not None:
         torch.set_num_threads(count)
-    trainer, sampler = _build(job)
+    trainer, sampler = build(job)
     if trainer.accelerator.device.type == "cpu":
         _settle_threads(job, trainer, count)
     session = _Session(job, trainer, sampler)
@@ -56,7 +56,7 @@ def train(job: TrainJob) -> Outcome:
         ) from error
 
 
-def _build(job: TrainJob) -> tuple[GroupTrainer, TrlSampler]:
+def build(job: TrainJob) -> tuple[GroupTrainer, TrlSampler]:
     recipe = job.recipe
     tokenizer = load_tokenizer(recipe, job.model)
     model = load.load_model(recipe, job.model)

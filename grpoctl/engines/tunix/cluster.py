@@ -39,8 +39,8 @@ def make_cluster(job: TrainJob, loaded: Loaded) -> clusters.RLCluster:
         training_config=training,
         rollout_config=base_rollout.RolloutConfig(**translate.rollout_settings(recipe, longest)),
     )
-    # It shares the actor's arrays until the actor moves on to others.
-    reference = nnx.merge(*nnx.split(actor)) if recipe.pref_beta else None
+    # A copy of the variables, not of the arrays: these are shared until the actor moves on to others.
+    reference = nnx.merge(*nnx.split(actor), copy=True) if recipe.pref_beta else None
     return clusters.RLCluster(actor=actor, reference=reference, tokenizer=_Tokens(tokenizer), cluster_config=config)
 
 

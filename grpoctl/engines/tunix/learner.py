@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
 from flax import nnx
 from tunix.rl import common
@@ -21,14 +20,15 @@ from tunix.rl.grpo.grpo_learner import GRPOLearner
 from grpoctl.advantage import advantages, spread
 from grpoctl.data.problems import Problem, columns_of
 from grpoctl.engines.base import TrainJob
-from grpoctl.engines.tunix import translate
+from grpoctl.engines.tunix import hosts, translate
 from grpoctl.engines.tunix.cluster import GroupRollout, longest_prompt, tokenised
-from grpoctl.engines.tunix.loss import GroupConfig, GroupExample, group_loss
-from grpoctl.engines.tunix.optimiser import gradient_norm, rate_factor, set_rate
+from grpoctl.engines.tunix.loss import GroupConfig, GroupExample, group_loss, micro_batches
+from grpoctl.engines.tunix.optimiser import gradient_norm, set_rate
 from grpoctl.engines.tunix.rollout import PAD, padded, step_key
 from grpoctl.errors import GrpoctlError
 from grpoctl.record import columns_kept, samples_of
 from grpoctl.rewards.scoring import Scores
+from grpoctl.schedule import rate_at
 
 
 class NonFinite(GrpoctlError):
@@ -56,12 +56,15 @@ class GroupLearner(GRPOLearner[GroupConfig]):  # type: ignore[misc]  # Tunix has
         self._width = longest_prompt(self._ids_of.values())
         self._micro_prompts = recipe.per_device_train_batch_size * recipe.mesh.fsdp
         self._prompts = self._micro_prompts * recipe.gradient_accumulation_steps
+        self._mesh = cluster.cluster_config.role_to_mesh[clusters.Role.ACTOR]
         self._trainer = cluster.actor_trainer
         self._trainer.__class__ = _Quiet
         self._trainer.taken = []
         self._trainer.with_loss_fn(_loss_of(self.algo_config), has_aux=True)
         self._trainer.with_gen_model_input_fn(lambda example: {"example": example})
-        self._schedule = translate.schedule_settings(recipe, job.max_steps)
+        state = nnx.state(self.optimiser, nnx.optimizer.OptState)
+        nnx.update(self.optimiser, hosts.spread_copies(state, self._mesh))  # optax makes its counts on one device
+        self._rate_at = rate_at(recipe, job.max_steps)
 
     @property
     def model(self) -> nnx.Module:
@@ -112,7 +115,17 @@ class GroupLearner(GRPOLearner[GroupConfig]):  # type: ignore[misc]  # Tunix has
 
     def _scores(self, problems: Sequence[Problem], completions: Sequence[str], lengths: Sequence[int]) -> Scores:
         prompts = [problem.prompt for problem in problems]
-        return self._job.scorer.score(completions, columns_of([each.row for each in problems], prompts, lengths))
+        columns = columns_of([each.row for each in problems], prompts, lengths)
+        if not hosts.are_several():
+            return self._job.scorer.score(completions, columns)
+        found: list[Scores] = []  # on the first host, whose totals are enough for the others
+
+        def totals() -> list[float]:
+            found.append(self._job.scorer.score(completions, columns))
+            return found[0].totals
+
+        told = hosts.agreed(totals)
+        return found[0] if found else Scores({}, told)
 
     def examples(
         self, problems: Sequence[Problem], ids: Sequence[Sequence[int]], truncated: Sequence[bool], ours: Any
@@ -129,22 +142,22 @@ class GroupLearner(GRPOLearner[GroupConfig]):  # type: ignore[misc]  # Tunix has
         rows = self._micro_prompts * recipe.num_generations
         reference = old = None
         if recipe.pref_beta:
-            reference = self.rl_cluster.get_ref_per_token_logps(prompt_ids, completion_ids, PAD, PAD, rows)
+            reference = self._reference_log_probs(prompt_ids, completion_ids, rows)
         if recipe.num_iterations > 1:
             old = self._log_probs(prompt_ids, completion_ids, rows)
-        count = len(ids) // rows
-        whole = GroupExample(
-            prompt_ids=prompt_ids,
-            prompt_mask=prompt_ids != PAD,
-            completion_ids=completion_ids,
-            completion_mask=mask,
-            advantages=np.asarray(ours, np.float32),
-            ref_per_token_logps=None if reference is None else np.asarray(reference),
-            old_per_token_logps=old,
-            mean_tokens=np.full(len(ids), mask.sum() / count, np.float32),
-        )
-        parts = [slice(number * rows, (number + 1) * rows) for number in range(count)]
-        return [jax.tree.map(lambda part, of=of: part[of], whole) for of in parts]
+        gains = np.asarray(ours, np.float32)
+        return micro_batches(prompt_ids, completion_ids, mask, gains, reference, old, rows)
+
+    def _reference_log_probs(self, prompt_ids: Any, completion_ids: Any, rows: int) -> Any:
+        parts = [
+            self.rl_cluster.get_ref_per_token_logps(
+                *hosts.spread_rows((prompt_ids[start : start + rows], completion_ids[start : start + rows]), self._mesh),
+                PAD,
+                PAD,
+            )
+            for start in range(0, len(prompt_ids), rows)
+        ]
+        return np.concatenate([hosts.whole(part) for part in parts])
 
     def _log_probs(self, prompt_ids: Any, completion_ids: Any, rows: int) -> Any:
         """Of the policy that the completions came from, by the temperature that the loss divides by."""
@@ -162,20 +175,20 @@ class GroupLearner(GRPOLearner[GroupConfig]):  # type: ignore[misc]  # Tunix has
                 )
                 for start in range(0, len(prompt_ids), rows)
             ]
-        return np.concatenate([np.asarray(part) for part in parts])
+        return np.concatenate([hosts.whole(part) for part in parts])
 
     # --- the step
 
     def update(self, step: int, examples: Sequence[GroupExample]) -> dict[str, float]:
         """Move the weights once. `step` counts from 0, and is what the schedule goes by."""
-        rate = self._schedule["peak"] * rate_factor(step=step, **self._schedule)
+        rate = self._rate_at(step)
         set_rate(self.optimiser, rate)
-        self.rl_cluster.update_actor(list(examples), None)
+        self.rl_cluster.update_actor([hosts.spread_rows(each, self._mesh) for each in examples], None)
         told, norm = self._trainer.taken, gradient_norm(self.optimiser)
         self._trainer.taken = []
         if self.should_sync_weights:
             self.rl_cluster.sync_weights()
-        metrics = {name: float(np.mean([float(micro[name]) for micro in told])) for name in told[0]}
+        metrics = {name: _mean([float(micro[name]) for micro in told]) for name in told[0]}
         for name, value in (("loss", metrics["loss"]), ("gradient", norm)):
             if not math.isfinite(value):
                 raise NonFinite(self._non_finite(name, step + 1))
@@ -184,7 +197,7 @@ class GroupLearner(GRPOLearner[GroupConfig]):  # type: ignore[misc]  # Tunix has
     def _non_finite(self, what: str, step: int) -> str:
         return (
             f"step {step}: the {what} is no finite number; the weights of step {step - 1} are untouched. Lower "
-            f"learning_rate (it is {self._schedule['peak']:g}) or max_grad_norm, then go on from the last checkpoint: "
+            f"learning_rate (it is {self._job.recipe.learning_rate:g}) or max_grad_norm, then go on from the last checkpoint: "
             f"grpoctl train --resume {self._job.run.name} learning_rate=…"
         )
 
@@ -237,3 +250,9 @@ def _by_reward(scores: Scores) -> dict[str, float]:
         found[f"rewards/{name}/mean"] = float(np.mean(values)) if values else math.nan
         found[f"rewards/{name}/std"] = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
     return found
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Of what is known: a micro-batch that is left out of the loss as a whole has no share of clipped tokens."""
+    known = [value for value in values if not math.isnan(value)]
+    return float(np.mean(known)) if known else math.nan

@@ -110,7 +110,7 @@ def test_padding_does_not_count_for_learned_positions_where_prompts_are_not_shar
     """TRL's own pass counts it, so loss and rollout would be of two models."""
     import shutil
 
-    from grpoctl.engines.trl.train import _build
+    from grpoctl.engines.trl.train import build
 
     config = transformers.GPT2Config(vocab_size=400, n_positions=128, n_embd=32, n_layer=2, n_head=2)
     torch.manual_seed(0)
@@ -123,7 +123,7 @@ def test_padding_does_not_count_for_learned_positions_where_prompts_are_not_shar
         "disable_gradient_checkpointing=false",
     ]  # fmt: skip
     plan = plan_new("quickstart", words)
-    trainer, _ = _build(make_job(plan, RunDirectory(tmp_path / "run"), Stream(), None, StopRequest()))
+    trainer, _ = build(make_job(plan, RunDirectory(tmp_path / "run"), Stream(), None, StopRequest()))
     assert not trainer._shares_prompts
     prompts, prompt_mask, completions, completion_mask = batch(False)
     ids, mask = torch.cat([prompts, completions], 1), torch.cat([prompt_mask, completion_mask], 1)

@@ -1,0 +1,1 @@
+"""Do both engines compute the same from the same recipe?"""
