@@ -1,13 +1,15 @@
 # make install: .venv with the pinned packages; make train: that, then the quickstart; make test: every test;
-# make check: what CI runs; make bench: the figures of docs/log.md (15 minutes).
+# make check: what CI runs; make bench: the figures of docs/log.md (15 minutes); make test-maxtext: engine maxtext's tests,
+# in an environment of its own (.venv-maxtext, Python 3.12, 2.2 GB).
 
 PYTHON ?= python3
+PYTHON312 ?= python3.12
 BIN := .venv/bin
 EXTRAS := trl,tunix,mnist,math,webui,dev
 # TORCH_INDEX_URL names another package index for torch, for one of its CUDA or CPU builds.
 TORCH_INDEX := $(if $(TORCH_INDEX_URL),--index-url $(TORCH_INDEX_URL))
 
-.PHONY: install train test check lint types bench docs wheel clean
+.PHONY: install train test check lint types bench docs wheel clean install-maxtext test-maxtext
 
 install: .venv/installed
 
@@ -18,6 +20,18 @@ install: .venv/installed
 	$(BIN)/pip install --quiet $(TORCH_INDEX) torch==$$(sed -n 's/^torch==//p' constraints/common.txt)
 	$(BIN)/pip install --quiet --constraint constraints/common.txt --editable '.[$(EXTRAS)]'
 	touch $@
+
+install-maxtext: .venv-maxtext/installed
+
+.venv-maxtext/installed: pyproject.toml constraints/maxtext.txt
+	$(PYTHON312) -m venv .venv-maxtext
+	# MaxText's package names no dependencies, so the constraints are the whole list.
+	.venv-maxtext/bin/pip install --quiet --constraint constraints/maxtext.txt --requirement constraints/maxtext.txt
+	.venv-maxtext/bin/pip install --quiet --no-deps --editable .
+	touch $@
+
+test-maxtext: install-maxtext
+	.venv-maxtext/bin/pytest tests/maxtext
 
 train: install
 	$(BIN)/grpoctl train recipes/quickstart.yaml
@@ -47,4 +61,4 @@ wheel: install
 	$(BIN)/python -m hatchling build -t wheel
 
 clean:
-	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-maxtext dist .mypy_cache .pytest_cache .ruff_cache

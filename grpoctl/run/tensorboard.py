@@ -1,13 +1,12 @@
 """How does TensorBoard see a run: every number of a step, and the documents' names beside ours."""
 
+import importlib.util
 import re
-from typing import TYPE_CHECKING
+import sys
+from typing import Any
 
 from grpoctl.run.directory import RunDirectory
 from grpoctl.run.events import EVAL, STEP, Event, Sink
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
 
 _FLUSH_S = 10
 _NO_METRICS = ("step", "max_steps", "time")
@@ -21,7 +20,7 @@ class TensorBoardSink(Sink):
     def __init__(self, run: RunDirectory, purge_step: int | None = None) -> None:
         self._folder = run.tensorboard
         self._purge_step = purge_step
-        self._writer: SummaryWriter | None = None
+        self._writer: Any = None
 
     def hear(self, event: Event) -> None:
         if event["event"] == STEP:
@@ -39,13 +38,21 @@ class TensorBoardSink(Sink):
         for tag, value in scalars.items():
             writer.add_scalar(tag, value, event["step"], walltime=event["time"])
 
-    def _open(self) -> "SummaryWriter":
+    def _open(self) -> Any:
         """The writer; opened with the first number, where the Stream forgives a TensorBoard that is not installed."""
         if self._writer is None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._writer = SummaryWriter(str(self._folder), purge_step=self._purge_step, flush_secs=_FLUSH_S)
+            writer = _writer_class()
+            self._writer = writer(str(self._folder), purge_step=self._purge_step, flush_secs=_FLUSH_S)
         return self._writer
+
+
+def _writer_class() -> Any:
+    """torch's where torch is loaded; the JAX engines come with one that needs none."""
+    if "torch" not in sys.modules and importlib.util.find_spec("tensorboardX") is not None:
+        from tensorboardX import SummaryWriter
+    else:
+        from torch.utils.tensorboard import SummaryWriter
+    return SummaryWriter
 
 
 def _scalars_of_step(event: Event) -> dict[str, float]:

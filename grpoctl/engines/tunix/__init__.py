@@ -1,5 +1,6 @@
 """The JAX engines: Tunix, with its own models or MaxText's, on CPUs, GPUs or TPUs. This module loads none of them."""
 
+import asyncio
 import logging
 import os
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grpoctl.engines.base import Exported, Outcome, TrainJob, Unsupported
+from grpoctl.errors import Finding, InputError
 
 if TYPE_CHECKING:
     from grpoctl.evaluate import Sampler
@@ -27,6 +29,15 @@ class TunixEngine:
 
     def launch(self, run: "RunDirectory", recipe: "Recipe") -> list[str] | None:
         return None  # one process a host drives all of its devices
+
+    def leads(self, recipe: "Recipe") -> bool:
+        if recipe.skip_jax_distributed_system:
+            return True
+        _prepare(recipe)
+        from grpoctl.engines.tunix import hosts
+
+        hosts.join(recipe.ddp_timeout)
+        return hosts.leads()
 
     def train(self, job: TrainJob) -> Outcome:
         _prepare(job.recipe)
@@ -52,12 +63,14 @@ class TunixEngine:
     def _model_faults(self, recipe: "Recipe") -> Iterator[Unsupported]:
         """What Tunix's model of this family would compute otherwise than the model was made."""
         from grpoctl.engines.tunix.families import faults_of
-        from grpoctl.model_files import find_model
+        from grpoctl.engines.tunix.maxtext_arguments import maxtext_faults
+        from grpoctl.model_files import find_base
         from grpoctl.tokenizer_files import json_of
 
-        folder = find_model(str(recipe.model_name_or_path), recipe.model_revision, recipe.cache_dir)
+        folder = find_base(recipe)
         config = json_of(folder / "config.json") if folder is not None else {}
-        for problem, fix in faults_of(config) if config else ():
+        faults = maxtext_faults if recipe.engine == "maxtext" else faults_of
+        for problem, fix in faults(config) if config else ():
             yield Unsupported("model_name_or_path", problem, fix)
 
 
@@ -65,4 +78,24 @@ def _prepare(recipe: "Recipe") -> None:
     """What these libraries read from the environment as they are imported."""
     if recipe.use_vllm:
         os.environ.setdefault("SKIP_JAX_PRECOMPILE", "1")  # vLLM would compile every shape that it might meet
+        _let_vllm_wait()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault(
+        "TRANSFORMERS_NO_ADVISORY_WARNINGS", "1"
+    )  # that there is no PyTorch, which nothing here needs
+
+
+def _let_vllm_wait() -> None:
+    """vLLM waits on an event loop of its own, which one that runs already (a notebook's) does not allow."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    try:
+        import nest_asyncio
+    except ImportError:
+        problem = "is true, and an event loop runs here already"
+        raise InputError(
+            Finding(problem, "install nest_asyncio, or start grpoctl from a shell", key="use_vllm")
+        ) from None
+    nest_asyncio.apply()

@@ -9,7 +9,9 @@ import numpy as np
 import orbax.checkpoint as ocp
 from flax import nnx
 
+from grpoctl.engines.tunix import hosts
 from grpoctl.engines.tunix.loss import GroupExample
+from grpoctl.engines.tunix.optimiser import between_steps
 from grpoctl.run.files import write_json
 
 _WEIGHTS, _OPTIMISER, _STEP, _GENERATION = "weights", "optimizer", "step.json", "generation.npz"
@@ -32,8 +34,8 @@ def save(
     with ocp.PyTreeCheckpointer() as orbax:
         orbax.save(folder.absolute() / _WEIGHTS, nnx.to_pure_dict(trained_state(model)))
         if optimiser is not None:
-            orbax.save(folder.absolute() / _OPTIMISER, _numbered(nnx.state(optimiser, nnx.optimizer.OptState)))
-    if jax.process_index() == 0:
+            orbax.save(folder.absolute() / _OPTIMISER, _numbers(optimiser))
+    if hosts.leads():
         write_json(folder / _STEP, step)
         if examples:
             parts: dict[str, Any] = {
@@ -59,10 +61,9 @@ def load_optimiser(folder: Path, optimiser: nnx.Optimizer[Any]) -> bool:
     place = folder / _OPTIMISER
     if not place.is_dir():
         return False
-    held = nnx.state(optimiser, nnx.optimizer.OptState)
-    flat, tree = jax.tree.flatten(held)
-    kept = _read_leaves(place, {str(number): leaf for number, leaf in enumerate(flat)})
-    nnx.update(optimiser, jax.tree.unflatten(tree, [kept[str(number)] for number in range(len(flat))]))
+    kept = _read_leaves(place, _numbers(optimiser))
+    for name, variable in _numbered(optimiser).items():
+        variable.set_value(kept[name])
     return True
 
 
@@ -79,9 +80,15 @@ def load_step(folder: Path) -> tuple[dict[str, Any], list[GroupExample]]:
     return step, [GroupExample(**{**nothing, **found[number]}) for number in sorted(found)]
 
 
-def _numbered(state: Any) -> dict[str, Any]:
+def _numbered(optimiser: nnx.Optimizer[Any]) -> dict[str, nnx.Variable[Any]]:
     """Orbax wants names, and an optimiser's state is made of tuples."""
-    return {str(number): leaf for number, leaf in enumerate(jax.tree.leaves(state))}
+    is_one = lambda part: isinstance(part, nnx.Variable)  # noqa: E731
+    variables = jax.tree.leaves(between_steps(optimiser), is_leaf=is_one)
+    return {str(number): variable for number, variable in enumerate(variables)}
+
+
+def _numbers(optimiser: nnx.Optimizer[Any]) -> dict[str, jax.Array]:
+    return {name: variable[...] for name, variable in _numbered(optimiser).items()}
 
 
 def _read(place: Path, held: Any) -> Any:

@@ -149,15 +149,12 @@ class GroupLearner(GRPOLearner[GroupConfig]):  # type: ignore[misc]  # Tunix has
         return micro_batches(prompt_ids, completion_ids, mask, gains, reference, old, rows)
 
     def _reference_log_probs(self, prompt_ids: Any, completion_ids: Any, rows: int) -> Any:
-        parts = [
-            self.rl_cluster.get_ref_per_token_logps(
-                *hosts.spread_rows((prompt_ids[start : start + rows], completion_ids[start : start + rows]), self._mesh),
-                PAD,
-                PAD,
-            )
-            for start in range(0, len(prompt_ids), rows)
-        ]
-        return np.concatenate([hosts.whole(part) for part in parts])
+        found = []
+        for start in range(0, len(prompt_ids), rows):
+            part = slice(start, start + rows)
+            both = hosts.spread_rows((prompt_ids[part], completion_ids[part]), self._mesh)
+            found.append(hosts.whole(self.rl_cluster.get_ref_per_token_logps(*both, PAD, PAD)))
+        return np.concatenate(found)
 
     def _log_probs(self, prompt_ids: Any, completion_ids: Any, rows: int) -> Any:
         """Of the policy that the completions came from, by the temperature that the loss divides by."""
@@ -197,8 +194,8 @@ class GroupLearner(GRPOLearner[GroupConfig]):  # type: ignore[misc]  # Tunix has
     def _non_finite(self, what: str, step: int) -> str:
         return (
             f"step {step}: the {what} is no finite number; the weights of step {step - 1} are untouched. Lower "
-            f"learning_rate (it is {self._job.recipe.learning_rate:g}) or max_grad_norm, then go on from the last checkpoint: "
-            f"grpoctl train --resume {self._job.run.name} learning_rate=…"
+            f"learning_rate (it is {self._job.recipe.learning_rate:g}) or max_grad_norm, then go on from the last "
+            f"checkpoint: grpoctl train --resume {self._job.run.name} learning_rate=…"
         )
 
 

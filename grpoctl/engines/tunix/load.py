@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from flax import linen as nn
 from flax import nnx
 from safetensors import safe_open
 
-from grpoctl.engines.tunix import checkpoint, lora, models, translate
+from grpoctl.engines.tunix import checkpoint, models, translate
+from grpoctl.engines.tunix.kinds import Kind, kind_of
 from grpoctl.errors import Finding, ModelError
 from grpoctl.model_files import find_model
 from grpoctl.recipe.schema import Recipe
@@ -25,46 +27,56 @@ class Loaded:
     """A model and all that has to be known to ask or train it."""
 
     model: nnx.Module
+    kind: Kind
     tokenizer: Any
     end_ids: tuple[int, ...]
     vocabulary: int
     mesh: jax.sharding.Mesh
     rollout_mesh: jax.sharding.Mesh
-    has_cache: bool = True  # whether its attention takes one
     axis_rules: Any = None  # how MaxText's names of axes lie on the mesh
 
 
 def load(recipe: Recipe, base: Path, trained: Path | None, *, to_train: bool = False) -> Loaded:
     """The model of `base`: with adapters to be trained on, or with what `trained` holds, or as it is."""
     quieten_transformers()
+    kind = kind_of(recipe)
     tokenizer = load_tokenizer(recipe, base)
-    mesh = models.make_mesh(recipe.mesh.fsdp, recipe.mesh.tensor)
+    folder = weights_folder(base, trained)
+    config = models.read_config(folder)
+    ends = end_ids(tokenizer, _declared_ends(folder, config), recipe.template)
+    model, mesh, axis_rules = kind.load_model(recipe, folder)
+    with mesh, nn.logical_axis_rules(axis_rules or ()):
+        model = _with_weights(kind, model, recipe, trained, to_train)
     apart = recipe.rollout_mesh
     rollout_mesh = mesh if apart is None else models.make_mesh(apart.fsdp, apart.tensor, behind=mesh)
-    config = models.read_config(base)
-    ends = end_ids(tokenizer, _declared_ends(base, config), recipe.template)
-    with mesh:
-        model = _with_weights(recipe, base, trained, mesh, to_train)
-    return Loaded(model, tokenizer, ends, int(config["vocab_size"]), mesh, rollout_mesh)
+    return Loaded(model, kind, tokenizer, ends, int(config["vocab_size"]), mesh, rollout_mesh, axis_rules)
 
 
-def _with_weights(
-    recipe: Recipe, base: Path, trained: Path | None, mesh: jax.sharding.Mesh, to_train: bool
-) -> nnx.Module:
-    settings = translate.model_settings(recipe)
-    if trained is not None and not checkpoint.is_orbax(trained) and not (trained / _ADAPTER[0]).is_file():
-        return models.load_model(trained, mesh, **settings)
-    model = models.load_model(base, mesh, **settings)
+def is_whole(trained: Path) -> bool:
+    """Whether what a run left needs nothing of its base: a checkpoint does, and adapters do."""
+    return not checkpoint.is_orbax(trained) and not (trained / _ADAPTER[0]).is_file()
+
+
+def weights_folder(base: Path, trained: Path | None) -> Path:
+    """Where the files are whose layout the model has."""
+    return base if trained is None or not is_whole(trained) else trained
+
+
+def _with_weights(kind: Kind, model: nnx.Module, recipe: Recipe, trained: Path | None, to_train: bool) -> nnx.Module:
+    if recipe.finetuning_type == "full" and recipe.quantization_bit is not None:
+        model = kind.quantise_for_training(model, recipe.quantization_bit)
+    if trained is not None and is_whole(trained):
+        return model
     start = recipe.adapter_name_or_path[-1] if recipe.adapter_name_or_path else None
     how = lora_settings(recipe)
     if how is not None and (to_train or trained is not None or start is not None):
-        model = lora.add_lora(model, **how)
+        model = kind.add_lora(model, **how)
         if start is not None:
-            lora.put_adapter(model, adapter_tensors(_adapter_folder(start, recipe)))
+            kind.put_adapter(model, adapter_tensors(_adapter_folder(start, recipe)))
     if trained is not None and checkpoint.is_orbax(trained):
         checkpoint.load_weights(trained, model)
     elif trained is not None:
-        lora.put_adapter(model, adapter_tensors(trained))
+        kind.put_adapter(model, adapter_tensors(trained))
     return model
 
 

@@ -1,6 +1,5 @@
-"""How does the optimiser move? AdamW, gradient clipping and schedules as transformers and torch have them, in optax."""
+"""How does the optimiser move? AdamW and gradient clipping as transformers and torch have them, in optax."""
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,8 +10,6 @@ from flax import nnx
 
 # A gradient that is no number is held back for ever; the trainer stops at the first.
 _FOR_EVER = 2**31 - 1
-
-_RESTARTS, _LAST_RATE = 1, 1e-7  # what transformers takes for cosine_with_restarts and polynomial
 
 
 class ClipState(NamedTuple):
@@ -40,7 +37,7 @@ def _clip(max_norm: float) -> optax.GradientTransformation:
         return ClipState(jnp.zeros(()))
 
     def update(gradient: Any, _: ClipState, params: Any = None) -> tuple[Any, ClipState]:
-        norm = optax.global_norm(gradient)
+        norm = optax.tree.norm(gradient)
         if max_norm:
             factor = jnp.minimum(1.0, max_norm / (norm + 1e-6))  # as torch cuts
             gradient = jax.tree.map(lambda part: part * factor.astype(part.dtype), gradient)
@@ -83,32 +80,13 @@ def gradient_norm(optimiser: nnx.Optimizer[Any]) -> float:
     return float(_find(optimiser, ClipState).norm[...])
 
 
+def between_steps(optimiser: nnx.Optimizer[Any]) -> Any:
+    """The state without sums over micro-steps, of which nothing is left between two steps."""
+    state = optimiser.opt_state
+    return state.inner_opt_state if isinstance(state, optax.MultiStepsState) else state
+
+
 def _find(optimiser: nnx.Optimizer[Any], kind: type) -> Any:
     is_it: Callable[[Any], bool] = lambda part: isinstance(part, kind)  # noqa: E731
     [found] = [part for part in jax.tree.leaves(optimiser.opt_state, is_leaf=is_it) if is_it(part)]
     return found
-
-
-# --- the schedule
-
-
-def rate_factor(schedule: str, step: int, warmup: int, steps: int, peak: float) -> float:
-    """What the peak rate is multiplied by at a step, counted from 0."""
-    if schedule == "constant":
-        return 1.0
-    if step < warmup:
-        return step / max(1, warmup)
-    if schedule == "constant_with_warmup":
-        return 1.0
-    if schedule == "inverse_sqrt":
-        scale = warmup or 10_000
-        return 1.0 / math.sqrt((step + scale - warmup) / scale)
-    done = (step - warmup) / max(1, steps - warmup)
-    if schedule == "linear":
-        return max(0.0, 1.0 - done)
-    if schedule == "cosine":
-        return max(0.0, 0.5 * (1.0 + math.cos(math.pi * done)))
-    if schedule == "cosine_with_restarts":
-        return 0.0 if done >= 1 else max(0.0, 0.5 * (1.0 + math.cos(math.pi * ((_RESTARTS * done) % 1.0))))
-    last = _LAST_RATE / peak  # polynomial
-    return last if step > steps else (1.0 - last) * (1.0 - done) + last

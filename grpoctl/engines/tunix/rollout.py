@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from grpoctl.engines.tunix import hosts
+
 PAD = -1  # no token has it, so no mask can take a real one for padding
 
 # Prompts are padded to a multiple of so many tokens, and so a few programs serve prompts of every length.
@@ -50,7 +52,7 @@ class Rollout:
         """`group` completions of each prompt, in order, each up to its end token or the limit."""
         ids = padded(prompts)
         program = self._program("draw", (ids.shape, group, how), self._whole_draw(group, how))
-        tokens = np.asarray(jax.device_get(program(nnx.state(self._model), jnp.asarray(ids), key)))
+        tokens = hosts.whole(program(nnx.state(self._model), ids, np.asarray(jax.random.key_data(key))))
         return [_up_to_the_end(row, how.end_ids) for row in tokens]
 
     def stream(
@@ -105,8 +107,9 @@ class Rollout:
         begin, go_on = self._begin(group, how), self._go_on(how)
         ends = jnp.asarray(how.end_ids)
 
-        def draw(state: Any, ids: jax.Array, key: jax.Array) -> jax.Array:
-            rows = ids.shape[0] * group
+        # Numbers that all hosts have may go to devices of theirs together, which a host's own array may not.
+        def draw(state: Any, ids: jax.Array, key_data: jax.Array) -> jax.Array:
+            rows, key = ids.shape[0] * group, jax.random.wrap_key_data(key_data)
 
             def body(loop: Any) -> Any:
                 place, tokens, done, carried = loop

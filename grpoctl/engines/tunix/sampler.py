@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from grpoctl.engines.tunix import hosts
 from grpoctl.engines.tunix.devices import settle
 from grpoctl.engines.tunix.load import load
 from grpoctl.engines.tunix.rollout import Draw, Rollout, step_key
@@ -81,9 +82,41 @@ class JaxSampler:
         return Completion(text, len(row), truncated=not row or row[-1] not in self._end_ids)
 
 
+class LeadingSampler:
+    """The first host's: whatever it is asked, every other host draws beside it."""
+
+    def __init__(self, own: JaxSampler, stop_signal: Callable[[], int | None]) -> None:
+        self._own, self._own_signal = own, stop_signal
+        self._signal: int | None = None
+
+    def stop_signal(self) -> int | None:
+        """That came to any host before the last batch, or to this one."""
+        return self._signal or self._own_signal()
+
+    def sample(self, prompts: Sequence[str], sampling: EvalSampling, seed: int) -> list[Completion]:
+        hosts.agreed(lambda: {"prompts": list(prompts), "sampling": sampling.model_dump(), "seed": seed})
+        self._signal = hosts.any_signal(self._own_signal())
+        return self._own.sample(prompts, sampling, seed)
+
+    def rows_at_once(self, prompts: Sequence[str]) -> int:
+        return self._own.rows_at_once(prompts)
+
+    def lead(self, evaluation: Callable[[], bool]) -> bool:
+        """What an evaluation by this sampler comes to; the others are told that it is over."""
+        return hosts.agreed(lambda: {"ended": evaluation()})["ended"]
+
+
+def follow(own: JaxSampler, stop_signal: Callable[[], int | None]) -> bool:
+    """On another host: draw what the first one is asked, until it says what its evaluation came to."""
+    while "ended" not in (said := hosts.agreed(dict[str, Any])):
+        hosts.any_signal(stop_signal())
+        own.sample(said["prompts"], EvalSampling(**said["sampling"]), said["seed"])
+    return bool(said["ended"])
+
+
 def open_sampler(recipe: Recipe, base: Path, trained: Path | None) -> JaxSampler:
     """The model of a folder, with what a run trained of it."""
     settle(recipe)
     loaded = load(recipe, base, trained)
-    rollout = Rollout(loaded.model, has_cache=loaded.has_cache)
+    rollout = Rollout(loaded.model, has_cache=loaded.kind.has_cache)
     return JaxSampler(rollout, loaded.tokenizer, loaded.end_ids, recipe.max_completion_length or 0, loaded.mesh)

@@ -3,6 +3,8 @@
 import logging
 import time
 from collections import defaultdict
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -10,15 +12,15 @@ from typing import Any
 import jax
 
 from grpoctl.engines.base import Outcome, TrainJob
-from grpoctl.engines.tunix import checkpoint, translate
+from grpoctl.engines.tunix import checkpoint, hosts, translate
 from grpoctl.engines.tunix.cluster import make_cluster
 from grpoctl.engines.tunix.devices import Profile, memory_in_words, settle
 from grpoctl.engines.tunix.learner import Generation, GroupLearner
 from grpoctl.engines.tunix.load import Loaded, load
 from grpoctl.engines.tunix.rollout import Rollout
-from grpoctl.engines.tunix.sampler import JaxSampler
+from grpoctl.engines.tunix.sampler import JaxSampler, LeadingSampler, follow
 from grpoctl.engines.tunix.weights import write_model
-from grpoctl.errors import GrpoctlError
+from grpoctl.errors import Finding, GrpoctlError, InputError
 from grpoctl.record import evaluate_and_tell, keep_model, lacks_its_evaluation, tell_step, write_samples
 from grpoctl.run import checkpoints
 from grpoctl.run import events as ev
@@ -30,6 +32,8 @@ _log = logging.getLogger(__name__)
 def train(job: TrainJob) -> Outcome:
     """Load, evaluate, train, keep the model, evaluate again."""
     settle(job.recipe)
+    job.checkpoint = _where_to_go_on(job)
+    hosts.refuse_idle_hosts(job.recipe.mesh.fsdp, job.recipe.mesh.tensor)
     loaded = load(job.recipe, job.model, None, to_train=True)
     refuse_unknown_tokens(loaded.tokenizer, loaded.vocabulary, [*job.problems, *job.eval_problems], job.model)
     _log.info("memory with the model loaded: %s", memory_in_words())
@@ -44,6 +48,17 @@ def train(job: TrainJob) -> Outcome:
         ) from error
 
 
+def _where_to_go_on(job: TrainJob) -> Path | None:
+    """The checkpoint that the first host found."""
+    if not hosts.are_several():
+        return job.checkpoint
+    named = hosts.agreed(lambda: str(job.checkpoint or ""))
+    if not job.run.manifest.is_file():  # the first host has written it
+        problem = f"is {job.run.path}, which is not the same folder on every host"
+        raise InputError(Finding(problem, "name one on storage that all hosts share", key="output_dir"))
+    return Path(named) if named else None
+
+
 class _Session:
     """One training as the run folder sees it: its steps, its evals, its checkpoints, its end."""
 
@@ -51,7 +66,7 @@ class _Session:
         self._job, self._loaded = job, loaded
         cluster = make_cluster(job, loaded)
         self._learner = GroupLearner(cluster, job, loaded.tokenizer, loaded.end_ids)
-        rollout = Rollout(self._learner.model, has_cache=loaded.has_cache)
+        rollout = Rollout(self._learner.model, has_cache=loaded.kind.has_cache)
         self._sampler = JaxSampler(
             rollout, loaded.tokenizer, loaded.end_ids, job.recipe.max_completion_length or 0, loaded.mesh
         )
@@ -64,25 +79,24 @@ class _Session:
         step = checkpoints.step_of(job.checkpoint)
         if job.checkpoint is not None:
             self._go_on_from(job.checkpoint)
-        if step == 0 or lacks_its_evaluation(job, step):
+        if step == 0 or hosts.agreed(lambda: lacks_its_evaluation(job, step)):
             self._evaluate(step)
-        while step < job.max_steps and job.stop_signal() is None:
+        while step < job.max_steps and self._stop_signal() is None:
             with self._profile.around(step):
                 self._take(step)
             step += 1
             if step % recipe.save_steps == 0 or step == job.max_steps:
                 self._save(step)
-            if step < job.max_steps and job.stop_signal() is None and self._is_due(step):
+            if step < job.max_steps and self._is_due(step) and self._stop_signal() is None:
                 self._evaluate(step)
         self._profile.close()
         if step < job.max_steps:
-            if step not in checkpoints.steps_of(job.run) and step > checkpoints.step_of(job.checkpoint):
+            if step > checkpoints.step_of(job.checkpoint) and hosts.agreed(lambda: self._is_unsaved(step)):
                 self._save(step)
-            return Outcome(step, job.max_steps, job.stop_signal())
-        trained = self._learner.model
-        keep_model(job.run, lambda folder: write_model(folder, recipe, job.model, self._loaded, trained))
+            return Outcome(step, job.max_steps, self._stop_signal())
+        self._keep_model()
         # A signal that comes after the last evaluation finds nothing left to stop.
-        return Outcome(step, job.max_steps, None if self._evaluate(step) else job.stop_signal())
+        return Outcome(step, job.max_steps, None if self._evaluate(step) else self._stop_signal())
 
     def _is_due(self, step: int) -> bool:
         recipe = self._job.recipe
@@ -91,8 +105,22 @@ class _Session:
         each = self._learner.generations_an_epoch * recipe.num_iterations
         return recipe.eval_strategy == "epoch" and step % each == 0
 
+    def _is_unsaved(self, step: int) -> bool:
+        return step not in checkpoints.steps_of(self._job.run)
+
+    def _stop_signal(self) -> int | None:
+        return hosts.any_signal(self._job.stop_signal())
+
     def _evaluate(self, step: int) -> bool:
-        return evaluate_and_tell(self._job, self._sampler, step)
+        """Whether it came to its end."""
+        job = self._job
+        if not hosts.are_several():
+            return evaluate_and_tell(job, self._sampler, step)
+        if not hosts.leads():
+            return follow(self._sampler, job.stop_signal)
+        leading = LeadingSampler(self._sampler, job.stop_signal)
+        alone = replace(job, stop_signal=leading.stop_signal)
+        return leading.lead(lambda: evaluate_and_tell(alone, leading, step))
 
     # --- a step
 
@@ -106,7 +134,8 @@ class _Session:
         metrics = self._learner.update(step, self._generation.examples)
         if step == checkpoints.step_of(self._job.checkpoint):
             _log.info("memory after the first step: %s", memory_in_words())
-        self._tell(step + 1, {**self._generation.metrics, **metrics}, drawn, time.perf_counter() - began)
+        if hosts.leads():
+            self._tell(step + 1, {**self._generation.metrics, **metrics}, drawn, time.perf_counter() - began)
 
     def _tell(self, step: int, metrics: dict[str, float], drawn: list[dict[str, Any]], seconds: float) -> None:
         job, recipe = self._job, self._job.recipe
@@ -132,7 +161,9 @@ class _Session:
     def _save(self, step: int) -> None:
         job, recipe, generation = self._job, self._job.recipe, self._generation
         between = step % recipe.num_iterations and generation
-        with checkpoints.writing(job.run, step) as folder:
+        beside = job.run.incoming / job.run.checkpoint(step).name
+        with checkpoints.writing(job.run, step) if hosts.leads() else nullcontext(beside) as folder:
+            hosts.meet("the folder is there")
             checkpoint.save(
                 folder,
                 self._learner.model,
@@ -140,8 +171,15 @@ class _Session:
                 {"step": step, "batch": self._batch(), "metrics": generation.metrics if between and generation else {}},
                 generation.examples if between and generation and not recipe.save_only_model else None,
             )
-        checkpoints.rotate(job.run, recipe.save_total_limit)
-        job.stream.tell(ev.CHECKPOINT, step=step)
+            hosts.meet("all have written")
+        if hosts.leads():
+            checkpoints.rotate(job.run, recipe.save_total_limit)
+            job.stream.tell(ev.CHECKPOINT, step=step)
+
+    def _keep_model(self) -> None:
+        job, model = self._job, hosts.on_first_host(self._learner.model)
+        if model is not None:
+            keep_model(job.run, lambda folder: write_model(folder, job.recipe, job.model, self._loaded, model))
 
     def _go_on_from(self, folder: Path) -> None:
         checkpoint.load_weights(folder, self._learner.model)

@@ -16,6 +16,9 @@ _AVERAGING = {
     "dr_grpo": "sequence-mean-token-scale",
 }
 
+# All of these are AdamW in float32.
+_ADAMW = ("adamw_torch", "adamw_torch_fused")
+
 # Of Tunix's own models; MaxText has policies of its own.
 _REMAT = {"none": "none", "minimal": "minimal", "full": "full"}
 
@@ -83,16 +86,6 @@ def optimiser_settings(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def schedule_settings(recipe: Recipe, steps: int) -> dict[str, Any]:
-    """The arguments of rate_factor, but for the step."""
-    return {
-        "schedule": recipe.lr_scheduler_type,
-        "warmup": recipe.warmup_steps or math.ceil(steps * min(recipe.warmup_ratio, 1 - 1e-9)),
-        "steps": steps,
-        "peak": recipe.learning_rate,
-    }
-
-
 def model_settings(recipe: Recipe) -> dict[str, Any]:
     """How the model is loaded: what it computes in, what its weights are kept in, what it computes twice."""
     computed = "bfloat16" if recipe.bf16 else "float32"
@@ -132,8 +125,20 @@ def unsupported(recipe: Recipe) -> Iterator[Unsupported]:
         yield Unsupported("additional_target", "is for engine trl", "use finetuning_type: full, or take it out")
     if "all" in recipe.lora_target and len(recipe.lora_target) > 1:
         yield Unsupported("lora_target", "names all and others", "use all, or the names alone")
+    if len(recipe.adapter_name_or_path) > 1:
+        problem = "names several adapters, and the JAX engines start from one"
+        yield Unsupported("adapter_name_or_path", problem, "merge the first ones into the model: grpoctl export")
+    if recipe.optim not in _ADAMW:
+        yield Unsupported("optim", f"is {recipe.optim}, and the JAX engines have AdamW in float32 alone", "take it out")
     others = [sink for sink in recipe.report_to if sink not in ("none", "tensorboard", "all")]
     if others:
         yield Unsupported("report_to", f"names {others[0]}, which engine trl alone has", "use tensorboard, or none")
+    if not recipe.skip_jax_distributed_system and not recipe.output_dir:
+        problem = "is false, and each host would make a run folder of its own"
+        yield Unsupported("skip_jax_distributed_system", problem, "set output_dir, on storage that all hosts share")
+    for key in ("rollout_mesh", "use_vllm") if not recipe.skip_jax_distributed_system else ():
+        if getattr(recipe, key):
+            problem = "is set, and rollouts of several hosts run on the trainer's mesh"
+            yield Unsupported(key, problem, "take it out, or skip_jax_distributed_system: true")
     if recipe.engine == "tunix" and recipe.remat == "custom":
         yield Unsupported("remat", "is custom, which MaxText's models alone have", "use none, minimal or full")

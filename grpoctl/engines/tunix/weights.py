@@ -10,8 +10,7 @@ from flax import nnx
 from safetensors.flax import save_file
 
 from grpoctl.engines.tunix.load import Loaded, lora_settings
-from grpoctl.engines.tunix.lora import adapter_config, adapter_tensors
-from grpoctl.engines.tunix.models import hf_tensors
+from grpoctl.engines.tunix.lora import adapter_config
 from grpoctl.model_files import find_tokenizer, is_remote
 from grpoctl.recipe.schema import Recipe
 from grpoctl.run.files import write_json
@@ -23,24 +22,25 @@ _WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
 
 def write_model(folder: Path, recipe: Recipe, base: Path, loaded: Loaded, model: nnx.Module) -> None:
     """What was trained: adapters as peft keeps them, or every weight as transformers does."""
-    folder.mkdir(parents=True, exist_ok=True)
     if recipe.finetuning_type == "lora":
-        write_adapter(folder, recipe, base, adapter_tensors(model))
+        write_adapter(folder, recipe, base, loaded.kind.adapter_tensors(model))
     else:
-        write_whole(folder, base, hf_tensors(model), loaded.end_ids, recipe.export_size * 10**9)
+        write_whole(folder, base, loaded.kind.hf_tensors(model), loaded.end_ids, recipe.export_size * 10**9)
     source = find_tokenizer(recipe) or base
     write_tokenizer(loaded.tokenizer, source, base, folder)
 
 
 def write_adapter(folder: Path, recipe: Recipe, base: Path, tensors: dict[str, Any]) -> None:
     settings, named = lora_settings(recipe) or {}, str(recipe.model_name_or_path)
-    rank = settings["rank"]
+    rank, hub = settings["rank"], is_remote(named)
     config = adapter_config(
-        base=named if is_remote(named) else str(base.absolute()),
+        base=named if hub else str(base.absolute()),
         rank=rank,
         alpha=settings["scale"] * rank,
         target=settings["target"],
     )
+    config["revision"] = recipe.model_revision if hub and recipe.model_revision != "main" else None
+    folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "adapter_config.json", config)
     save_file(
         {name: jax.numpy.asarray(value) for name, value in tensors.items()},
@@ -51,6 +51,7 @@ def write_adapter(folder: Path, recipe: Recipe, base: Path, tensors: dict[str, A
 
 def write_whole(folder: Path, base: Path, tensors: dict[str, Any], end_ids: tuple[int, ...], most_bytes: int) -> None:
     """Weights in files of a size, with the base's configuration."""
+    folder.mkdir(parents=True, exist_ok=True)
     parts = _parts(tensors, most_bytes)
     names = (
         [_WEIGHTS]
