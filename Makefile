@@ -5,6 +5,8 @@
 PYTHON ?= python3
 PYTHON312 ?= python3.12
 BIN := .venv/bin
+# DIGITS names the digits of its MNIST figures: a folder of IDX files.
+DIGITS ?= mnist
 EXTRAS := trl,tunix,mnist,math,webui,dev
 # TORCH_INDEX_URL names another package index for torch, for one of its CUDA or CPU builds.
 TORCH_INDEX := $(if $(TORCH_INDEX_URL),--index-url $(TORCH_INDEX_URL))
@@ -31,7 +33,7 @@ install-maxtext: .venv-maxtext/installed
 	touch $@
 
 test-maxtext: install-maxtext
-	.venv-maxtext/bin/pytest tests/maxtext
+	.venv-maxtext/bin/pytest tests/engines/maxtext
 
 train: install
 	$(BIN)/grpoctl train recipes/quickstart.yaml
@@ -53,6 +55,8 @@ bench: install
 	$(BIN)/python benchmarks/eval_speed.py
 	$(BIN)/python benchmarks/step_time.py
 	$(BIN)/python benchmarks/quickstart_seeds.py
+	$(BIN)/python benchmarks/mnist_speed.py
+	$(BIN)/python benchmarks/mnist_seeds.py --data $(DIGITS)
 
 docs: install
 	$(BIN)/python -m grpoctl.recipe.docs

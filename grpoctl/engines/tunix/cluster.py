@@ -23,7 +23,7 @@ def make_cluster(job: TrainJob, loaded: Loaded) -> clusters.RLCluster:
     recipe, tokenizer, actor = job.recipe, loaded.tokenizer, loaded.model
     how = Draw(recipe.max_completion_length or 0, loaded.end_ids, recipe.temperature, recipe.top_k, recipe.top_p)
     own = functools.partial(
-        GroupRollout, hf_tokenizer=tokenizer, how=how, group=recipe.num_generations, has_cache=loaded.has_cache
+        GroupRollout, hf_tokenizer=tokenizer, how=how, group=recipe.num_generations, has_cache=loaded.kind.has_cache
     )
     longest = longest_prompt(tokenised(tokenizer, job.problems).values())
     roles = (clusters.Role.ACTOR, clusters.Role.REFERENCE, clusters.Role.ROLLOUT)

@@ -33,7 +33,7 @@ class HfFolder:
         return tensor
 
     def is_tied(self, config: dict[str, Any]) -> bool:
-        """Whether the head is the embedding. Where both are in the files, transformers ties them only if they are equal."""
+        """Whether the head is the embedding: where the files have both, transformers ties only what is equal."""
         if not config.get("tie_word_embeddings", False) or not {_HEAD, _EMBEDDING} <= self.names():
             return bool(config.get("tie_word_embeddings", False))
         return np.array_equal(self.read(_HEAD), self.read(_EMBEDDING))
@@ -56,4 +56,6 @@ class HfFolder:
             raise self._unreadable(f"{single.name} or {index.name}") from error
 
     def _unreadable(self, what: str) -> ModelError:
-        return ModelError(Finding(f"has no readable {what}", "give a whole Hugging Face folder", file=str(self._folder)))
+        return ModelError(
+            Finding(f"has no readable {what}", "give a whole Hugging Face folder", file=str(self._folder))
+        )

@@ -9,6 +9,7 @@ import jax
 from flax import nnx
 
 from grpoctl.engines.tunix import lora, models, quantise, translate
+from grpoctl.engines.tunix.hf_folder import HfFolder
 from grpoctl.engines.tunix.maxtext_arguments import maxtext_arguments, model_of, sizes_of
 from grpoctl.recipe.schema import Recipe, is_maxtext_checkpoint
 
@@ -31,7 +32,7 @@ class Kind:
 def kind_of(recipe: Recipe) -> Kind:
     """By the recipe's engine. MaxText is imported where it is asked for."""
     if recipe.engine == "maxtext":
-        from grpoctl.engines.tunix import maxtext, maxtext_lora
+        from grpoctl.engines.tunix import maxtext_lora, maxtext_weights
 
         return Kind(
             _load_maxtext,
@@ -39,7 +40,7 @@ def kind_of(recipe: Recipe) -> Kind:
             maxtext_lora.adapter_tensors,
             maxtext_lora.put_adapter,
             maxtext_lora.quantise_for_training,
-            maxtext.hf_tensors,
+            maxtext_weights.hf_tensors,
             has_cache=False,
         )
     return Kind(
@@ -67,9 +68,9 @@ def _load_maxtext(recipe: Recipe, folder: Path) -> tuple[nnx.Module, jax.shardin
     checkpoint = is_maxtext_checkpoint(named)
     arguments = maxtext_arguments(
         recipe,
-        model=model_of(config, recipe.maxtext_model),
+        model=model_of({} if checkpoint else config, recipe.maxtext_model),
         # A checkpoint has the sizes of the model that it is named after.
-        sizes={} if checkpoint else sizes_of(config),
+        sizes={} if checkpoint else sizes_of(config, tied=HfFolder(folder).is_tied(config)),
         hardware=jax.default_backend(),
     )
     return maxtext.load_model(named if checkpoint else folder, arguments)

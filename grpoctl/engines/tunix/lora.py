@@ -5,14 +5,16 @@ They are qwix's, and start as PEFT's do: A drawn, B zero, both float32 whatever 
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
 import qwix
 from flax import nnx
+from flax.traverse_util import flatten_dict
 from jax import numpy as jnp
+from jax.sharding import Mesh
 
 from grpoctl.engines.tunix.models import Array, places_of
 from grpoctl.errors import Finding, ModelError
@@ -37,12 +39,14 @@ def add_lora(
     `target` are Hugging Face's names of layers, or ("all",). With a `weight_qtype` (int8, int4, nf4) every layer that
     "all" names holds quantised weights, in tiles of `tile_size` inputs or all inputs at a time.
     """
-    adapted: nnx.Module = qwix.apply_lora_to_model(
-        model,
-        _Adapters(_rules(model, target, {"rank": rank, "alpha": scale * rank}, weight_qtype, tile_size)),
-        *one_token(model),
-        rngs=nnx.Rngs(seed),
-    )
+    provider = _Adapters(_rules(model, target, {"rank": rank, "alpha": scale * rank}, weight_qtype, tile_size))
+    inputs = one_token(model)
+
+    def adapt(model: nnx.Module) -> nnx.Module:
+        adapted: nnx.Module = qwix.apply_lora_to_model(model, provider, *inputs, rngs=nnx.Rngs(0))
+        return adapted
+
+    adapted = on_same_weights(model, adapt)
     numbers = np.random.default_rng(seed)
     for _, first, second in _pairs(adapted):
         bound = 1 / math.sqrt(first.size // rank)
@@ -119,6 +123,25 @@ def adapter_config(
     }
 
 
+def on_same_weights(model: nnx.Module, change: Callable[[nnx.Module], nnx.Module]) -> nnx.Module:
+    """What the change makes of the model, on the model's own arrays or quantised ones; adapters start at zero.
+
+    The change itself sees shapes alone, so that nothing is computed or compiled for it.
+    """
+    changed = nnx.eval_shape(change, model)
+    graph, state = nnx.split(changed)
+    kept = qwix.quantize_params(nnx.to_pure_dict(nnx.state(model, nnx.Param)), changed)
+    values: dict[Any, Any] = flatten_dict(kept)  # type: ignore[no-untyped-call]
+    shardings = dict(nnx.to_flat_state(nnx.get_named_sharding(state, _mesh(model))))
+    flat = dict(nnx.to_flat_state(state))
+    for path, variable in flat.items():
+        if path not in values:
+            zeros = np.zeros(variable.shape, np.float32)
+            values[path] = jax.device_put(zeros, shardings[path].get_raw_value())
+        flat[path] = variable.replace(values[path])
+    return nnx.merge(graph, nnx.from_flat_state(flat))
+
+
 class _Adapters(qwix.LoraProvider):  # type: ignore[misc]
     """qwix's, where what a layer returns keeps the type that it has without adapters.
 
@@ -156,7 +179,7 @@ def named_layers(model: nnx.Module, target: tuple[str, ...]) -> dict[str, tuple[
         for name, path in places_of(model).items()
         if path[-1] in ("w", "kernel") and not name.endswith("norm.weight")
     }
-    chosen = {}
+    chosen: dict[str, tuple[str | int, ...]] = {}
     for word in ALL_LINEAR if target == ("all",) else target:
         found = {name: path for name, path in layers.items() if name == word or name.endswith(f".{word}")}
         if not found:
@@ -169,9 +192,14 @@ def named_layers(model: nnx.Module, target: tuple[str, ...]) -> dict[str, tuple[
 
 def one_token(model: Any) -> tuple[Any, ...]:
     """An input for qwix, which learns from a first call where the weights are."""
-    rows = model.embedder.input_embedding[...].sharding.mesh.shape["fsdp"]
+    rows = _mesh(model).shape["fsdp"]
     tokens = jnp.zeros((rows, 1), jnp.int32)
     return tokens, tokens, None, jnp.ones((rows, 1, 1), bool)
+
+
+def _mesh(model: Any) -> Mesh:
+    mesh: Mesh = model.embedder.input_embedding[...].sharding.mesh
+    return mesh
 
 
 def _pairs(model: nnx.Module) -> Iterator[tuple[str, nnx.LoRAParam[Any], nnx.LoRAParam[Any]]]:

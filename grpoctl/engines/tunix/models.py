@@ -88,12 +88,13 @@ def _model_config(config: dict[str, Any], tied: bool, dtype: str, param_dtype: s
 def _build(config: dict[str, Any], model_config: Any, dtype: str, param_dtype: str) -> nnx.Module:
     family = FAMILIES[config["model_type"]]
     library = importlib.import_module(family.module)
-    model: nnx.Module = getattr(library, family.model)(model_config, rngs=nnx.Rngs(0))
+    model: Any = getattr(library, family.model)(model_config, rngs=nnx.Rngs(0))
     mend(model, config, jax.numpy.dtype(dtype), jax.numpy.dtype(param_dtype))
     if config["model_type"] != "gemma3_text":  # which honours its config
         turn_by(model, library, inverse_frequencies(rope_of(config), model_config.head_dim))
     model.family = config["model_type"]
-    return model
+    built: nnx.Module = model
+    return built
 
 
 def places_of(model: Any) -> dict[str, tuple[str | int, ...]]:
@@ -147,7 +148,7 @@ def _read(folder: Path, files: dict[str, Path], names: Iterator[str]) -> Iterato
 
 
 def _is_tied(config: dict[str, Any], folder: Path, files: dict[str, Path]) -> bool:
-    """Whether the head is the embedding. Where both stand in the files, transformers ties them only if they are equal."""
+    """Whether the head is the embedding. transformers unties them where the files hold both, and they differ."""
     tied = config.get("tie_word_embeddings", config["model_type"] == "gemma3_text")
     if not tied or _HEAD not in files or _EMBEDDING not in files:
         return bool(tied)
@@ -187,7 +188,8 @@ def _put(value: Array, sharding: Any, name: str) -> jax.Array:
         if size % parts:
             problem = f"does not share {name} out: {size} is no multiple of {parts}"
             raise ModelError(Finding(problem, "use fewer devices on that axis", key="mesh"))
-    return jax.device_put(value, sharding)
+    placed: jax.Array = jax.device_put(value, sharding)
+    return placed
 
 
 # --- layouts: a Hugging Face layer maps the last axis to the first, Tunix's the first to the last

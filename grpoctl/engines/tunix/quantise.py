@@ -1,7 +1,7 @@
 """How is every weight trained so that the model stays good when it is quantised?
 
-Layers compute with weights rounded to a few bits and inputs to eight, while the weights themselves stay whole, and gradients
-pass as if nothing had been rounded. What comes out is a whole model, to be quantised by whatever serves it.
+Layers compute with weights rounded to a few bits and inputs to eight, while the weights themselves stay whole, and
+gradients pass as if nothing had been rounded. What comes out is a whole model, to be quantised by whatever serves it.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ import qwix
 from flax import nnx
 from jax import numpy as jnp
 
-from grpoctl.engines.tunix.lora import named_layers, one_token, qwix_path
+from grpoctl.engines.tunix.lora import named_layers, on_same_weights, one_token, qwix_path
 
 
 def quantise_for_training(model: nnx.Module, bits: int) -> nnx.Module:
@@ -20,8 +20,8 @@ def quantise_for_training(model: nnx.Module, bits: int) -> nnx.Module:
     kept = {"weight_qtype": f"int{bits}", "act_qtype": "int8"}
     paths = named_layers(model, ("all",)).values()
     rules = [qwix.QtRule(module_path=qwix_path(path), **kept) for path in paths]
-    rounded: nnx.Module = qwix.quantize_model(model, _Rounding(rules), *one_token(model))
-    return rounded
+    inputs = one_token(model)
+    return on_same_weights(model, lambda model: qwix.quantize_model(model, _Rounding(rules), *inputs))
 
 
 class _Rounding(qwix.QtProvider):  # type: ignore[misc]

@@ -14,7 +14,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from flax import nnx
 from jax import numpy as jnp
 
 Frequencies = tuple[float, ...]
@@ -43,7 +42,7 @@ def _stretched(frequencies: "np.ndarray[Any, Any]", rope: dict[str, Any]) -> "np
     return np.where(lengths > old / low, frequencies / factor, np.where(lengths < old / high, frequencies, between))
 
 
-def turn_by(model: nnx.Module, module: ModuleType, frequencies: Frequencies) -> None:
+def turn_by(model: Any, module: ModuleType, frequencies: Frequencies) -> None:
     """Make the model, which is one of the module's, turn by these frequencies."""
     if hasattr(module, "apply_rope"):
         _install(module, "apply_rope", _apply_rope)
@@ -52,12 +51,13 @@ def turn_by(model: nnx.Module, module: ModuleType, frequencies: Frequencies) -> 
         _install(module, "_generate_pos_embeddings", _sines)
         parts, method = [model], "__call__"
     for part in parts:
-        part.__class__ = _turning(type(part), method)
+        kind: Any = type(part)
+        part.__class__ = _turning(kind, method)
         part.rotary_frequencies = frequencies
 
 
 @cache
-def _turning(kind: type[Any], method: str) -> type[Any]:
+def _turning(kind: Any, method: str) -> type[Any]:
     """The same class, whose method computes with the frequencies of its own instance."""
 
     def with_own_frequencies(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -140,5 +140,9 @@ def unsupported(recipe: Recipe) -> Iterator[Unsupported]:
         if getattr(recipe, key):
             problem = "is set, and rollouts of several hosts run on the trainer's mesh"
             yield Unsupported(key, problem, "take it out, or skip_jax_distributed_system: true")
+    if recipe.engine == "maxtext" and recipe.rollout_mesh is not None:
+        yield Unsupported(
+            "rollout_mesh", "is set, and MaxText's models run on the mesh they were made on", "take it out"
+        )
     if recipe.engine == "tunix" and recipe.remat == "custom":
         yield Unsupported("remat", "is custom, which MaxText's models alone have", "use none, minimal or full")
