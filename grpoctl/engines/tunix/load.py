@@ -88,7 +88,9 @@ def lora_settings(recipe: Recipe) -> dict[str, Any] | None:
     config = json_of(_adapter_folder(recipe.adapter_name_or_path[-1], recipe) / _ADAPTER[0])
     rank, alpha = int(config["r"]), float(config["lora_alpha"])
     scale = alpha / (rank**0.5 if config.get("use_rslora") else rank)
-    return {**settings, "rank": rank, "scale": scale, "target": tuple(config["target_modules"])}
+    named = config["target_modules"]
+    target = ("all",) if named == "all-linear" else (named,) if isinstance(named, str) else tuple(named)
+    return {**settings, "rank": rank, "scale": scale, "target": target}
 
 
 def adapter_tensors(folder: Path) -> dict[str, Any]:

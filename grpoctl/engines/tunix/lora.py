@@ -14,7 +14,7 @@ import qwix
 from flax import nnx
 from flax.traverse_util import flatten_dict
 from jax import numpy as jnp
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from grpoctl.engines.tunix.models import Array, places_of
 from grpoctl.errors import Finding, ModelError
@@ -130,16 +130,26 @@ def on_same_weights(model: nnx.Module, change: Callable[[nnx.Module], nnx.Module
     """
     changed = nnx.eval_shape(change, model)
     graph, state = nnx.split(changed)
-    kept = qwix.quantize_params(nnx.to_pure_dict(nnx.state(model, nnx.Param)), changed)
-    values: dict[Any, Any] = flatten_dict(kept)  # type: ignore[no-untyped-call]
+    own = nnx.state(model, nnx.Param)
+    kept: dict[Any, Any] = flatten_dict(qwix.quantize_params(nnx.to_pure_dict(own), changed))  # type: ignore[no-untyped-call]
+    unchanged = dict(nnx.to_flat_state(own)).keys()
     shardings = dict(nnx.to_flat_state(nnx.get_named_sharding(state, _mesh(model))))
     flat = dict(nnx.to_flat_state(state))
     for path, variable in flat.items():
-        if path not in values:
-            zeros = np.zeros(variable.shape, np.float32)
-            values[path] = jax.device_put(zeros, shardings[path].get_raw_value())
-        flat[path] = variable.replace(values[path])
+        value = kept[path] if path in kept else np.zeros(variable.shape, np.float32)
+        if path not in unchanged:
+            value = jax.device_put(value, _fitting(shardings[path].get_raw_value(), value.shape))
+        flat[path] = variable.replace(value)
     return nnx.merge(graph, nnx.from_flat_state(flat))
+
+
+def _fitting(sharding: NamedSharding, shape: tuple[int, ...]) -> NamedSharding:
+    """The sharding, whole along an axis that it does not divide, as that of a tile's scales may be."""
+    axes = [
+        axis if axis is not None and size % sharding.mesh.shape[axis] == 0 else None
+        for size, axis in zip(shape, (*sharding.spec, *[None] * len(shape)), strict=False)
+    ]
+    return NamedSharding(sharding.mesh, PartitionSpec(*axes))  # type: ignore[no-untyped-call]
 
 
 class _Adapters(qwix.LoraProvider):  # type: ignore[misc]

@@ -107,13 +107,16 @@ def lora_settings(recipe: Recipe) -> dict[str, Any] | None:
         return None
     alpha = recipe.lora_alpha or 2 * recipe.lora_rank
     scale = alpha / math.sqrt(recipe.lora_rank) if recipe.use_rslora else alpha / recipe.lora_rank
-    weights = {None: None, 8: "int8", 4: "int4"}[recipe.quantization_bit]
+    # As bitsandbytes has them on engine trl: 4 bits are nf4, with a scale for every 64 numbers.
+    weights = {None: {}, 8: {"weight_qtype": "int8"}, 4: {"weight_qtype": "nf4", "tile_size": 64}}[
+        recipe.quantization_bit
+    ]
     return {
         "rank": recipe.lora_rank,
         "scale": scale,
         "target": tuple(recipe.lora_target),
         "seed": recipe.seed,
-        "weight_qtype": weights,
+        **weights,
     }
 
 
