@@ -129,7 +129,7 @@ def ours(folder: Path, *, lora: bool) -> Any:
     plan = plan_new("quickstart", [*steps, *changes, f"output_dir={folder}"])
     job = make_job(plan, RunDirectory(folder), Stream(), None, StopRequest())
     load.quieten_libraries()
-    trainer, _ = engine._build(job)
+    trainer, _ = engine.build(job)
     return trainer
 
 

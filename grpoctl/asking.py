@@ -57,14 +57,26 @@ class Interview:
         self.interrupt = Interrupt()
         self._recipe = recipe
         self._sampling: EvalSampling = getattr(recipe.eval_modes, mode)
-        self._tokenizer = ChatTokenizer(find_tokenizer(recipe) or base, recipe.template)
+        # A picture is its own prompt.
+        self._tokenizer = (
+            None if recipe.reads_pictures else ChatTokenizer(find_tokenizer(recipe) or base, recipe.template)
+        )
 
     @property
     def keeps_history(self) -> bool:
-        return not self.raw and self._tokenizer.template is not None
+        return not self.raw and self._tokenizer is not None and self._tokenizer.template is not None
+
+    @property
+    def lacks_template(self) -> bool:
+        return not self.raw and self._tokenizer is not None and self._tokenizer.template is None
 
     def prompt(self, question: str, history: Sequence[tuple[str, str]] = ()) -> Prompt:
         """What training would have made of a row with this question, or InputError where it cannot be asked."""
+        if self._tokenizer is None:
+            from grpoctl.digits.pixels import pixels_of
+
+            pixels_of([question.strip()])  # what is no picture is told before the network is loaded
+            return Prompt(question.strip(), 1)
         try:
             question.encode()
         except UnicodeEncodeError:
@@ -108,7 +120,7 @@ class Interview:
 
     def _why_cut(self, completion: Completion, prompt: Prompt) -> str:
         said = f"cut off behind {completion.tokens} tokens"
-        if prompt.room < (self._recipe.max_completion_length or 0):
+        if self._tokenizer is not None and prompt.room < (self._recipe.max_completion_length or 0):
             return f"({said}, at the end of the model's {self._tokenizer.max_positions} positions)"
         return f"({said}; for more: max_completion_length={2 * prompt.room})"
 

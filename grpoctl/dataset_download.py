@@ -1,4 +1,4 @@
-"""How does a data set that is named by its place on the hub come to this machine?"""
+"""How does a data set that is named by its place elsewhere, mostly on the hub, come to this machine?"""
 
 import json
 import os
@@ -12,6 +12,7 @@ from grpoctl.data.dataset_info import FoundEntry, find_entry
 from grpoctl.data.entry import DatasetEntry
 from grpoctl.data.hub import fetched_file
 from grpoctl.data.plain import LEFT_OUT, plain
+from grpoctl.digits.fetch import fetch_digits
 from grpoctl.errors import GrpoctlError
 from grpoctl.paths import user_path
 from grpoctl.recipe.schema import Recipe
@@ -22,7 +23,9 @@ _PROBE_S = 8.0
 
 
 def fetch_datasets(recipe: Recipe) -> bool:
-    """Download the hub's data sets that the recipe names and this machine lacks; whether there was any."""
+    """Download the data sets that the recipe names and this machine lacks; whether there was any."""
+    if recipe.reads_pictures:
+        return fetch_digits(recipe)
     folder = user_path(recipe.dataset_dir)
     named = dict.fromkeys((*recipe.dataset, *recipe.eval_dataset))
     found = [find_entry(name, folder, recipe.cache_dir) for name in named]

@@ -7,7 +7,7 @@ from pathlib import Path
 from grpoctl.advice import Advisor
 from grpoctl.engines.base import Outcome, TrainJob
 from grpoctl.errors import Finding, GrpoctlError, InputError
-from grpoctl.model_files import find_model
+from grpoctl.model_files import find_base
 from grpoctl.plan import Plan
 from grpoctl.problems import split_problems
 from grpoctl.recipe.schema import Recipe
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 def make_job(plan: Plan, run: RunDirectory, stream: Stream, checkpoint: Path | None, stop: StopRequest) -> TrainJob:
     recipe, found = plan.recipe, plan.found
-    model = find_model(str(recipe.model_name_or_path), recipe.model_revision, recipe.cache_dir)
+    model = find_base(recipe)
     if model is None:
         raise InputError(Finding("is not on this machine", "fetch it first", key="model_name_or_path"))
     problems, held = split_problems(recipe, found)

@@ -8,7 +8,7 @@ from pathlib import Path
 from grpoctl import shipped
 from grpoctl.errors import nearest
 from grpoctl.paths import is_file, is_folder, user_path
-from grpoctl.recipe.schema import Recipe
+from grpoctl.recipe.schema import Recipe, is_maxtext_checkpoint
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
@@ -20,6 +20,16 @@ def find_model(name: str, revision: str = "main", cache_dir: str | None = None) 
     if is_remote(name):
         return _snapshot(name, revision, cache_dir) if _HUB_NAME.fullmatch(name) else None
     return user_path(name)
+
+
+def find_base(recipe: Recipe) -> Path | None:
+    """The folder of the model that a recipe begins with. A network of hidden_sizes begins with chance, so any does; a
+    MaxText checkpoint holds weights alone, and what else there is to know is with the tokenizer."""
+    if recipe.reads_pictures:
+        return Path()
+    if is_maxtext_checkpoint(recipe.model_name_or_path):
+        return find_tokenizer(recipe)
+    return find_model(str(recipe.model_name_or_path), recipe.model_revision, recipe.cache_dir)
 
 
 def find_tokenizer(recipe: Recipe) -> Path | None:

@@ -90,7 +90,7 @@ def refuse_what_cannot_train(plan: Plan) -> Engine:
     recipe = plan.recipe
     if recipe.is_export:
         raise InputError(Finding("is an export recipe", "name a data set and rewards to train", file=plan.recipe_file))
-    return engine_for(recipe.engine, "which this version checks but cannot train", plan.recipe_file)
+    return engine_for(recipe.engine, plan.recipe_file)
 
 
 def refuse_missing_data(plan: Plan) -> None:

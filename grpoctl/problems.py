@@ -23,6 +23,8 @@ def split_problems(recipe: Recipe, found: Preflight) -> tuple[list[Problem], lis
 
 def rendered(recipe: Recipe, found: Preflight, rows: list[Row]) -> list[Problem]:
     """Rows as the model sees them, whatever their length."""
+    if recipe.reads_pictures:
+        return [Problem(row.question, row) for row in rows]
     if found.tokenizer is None:
         raise InputError(Finding("has no tokenizer on this machine", "fetch it first", key="model_name_or_path"))
     return [Problem(found.tokenizer.render(messages_of(row, recipe), recipe.enable_thinking), row) for row in rows]

@@ -50,7 +50,7 @@ def evaluate_and_tell(job: TrainJob, sampler: Sampler, step: int) -> bool:
     report, samples = done
     dataset = ",".join(job.recipe.eval_dataset) or f"{','.join(job.recipe.dataset)} ({HELD_OUT})"
     fields = {"step": step, "dataset": dataset, **report.as_json()}
-    with _forgiving("the evaluation"):
+    with forgiving("the evaluation"):
         kept = EvalFiles(job.run.evals, eval_stem(report.mode, step))
         kept.begin({"step": step, "dataset": dataset, "mode": report.mode, "n": report.n}, [])
         kept.add([sample.as_json() for sample in samples])
@@ -113,7 +113,7 @@ def write_samples(job: TrainJob, step: int, samples: Sequence[Mapping[str, Any]]
     if not samples:
         return
     path = job.run.completions(step)
-    with _forgiving("completions"):
+    with forgiving("completions"):
         path.parent.mkdir(exist_ok=True)
         lines = [json.dumps({"step": step, **sample}, ensure_ascii=False) for sample in samples]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -136,7 +136,7 @@ def keep_model(
 
 
 @contextmanager
-def _forgiving(what: str) -> Iterator[None]:
+def forgiving(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:

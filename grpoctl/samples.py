@@ -68,9 +68,14 @@ def scored_samples(
     prompts = [problem.prompt for problem in problems]
     columns = columns_of([problem.row for problem in problems], prompts, [each.tokens for each in completions])
     rewards = scorer.score(texts, columns).by_reward
-    right = rewards.get(judge_of(recipe)) or accuracy(texts, gold, answer_tag=recipe.answer_tag)
-    formed = format(texts, reasoning_tag=recipe.reasoning_tag, answer_tag=recipe.answer_tag)
-    said = all_last_tagged(texts, recipe.answer_tag)
+    if recipe.reads_pictures:  # a digit stands in no tags
+        said: list[str | None] = [*texts]
+        right: Sequence[float | None] = [float(text == answer) for text, answer in zip(texts, gold, strict=True)]
+        formed: Sequence[float | None] = [1.0] * len(texts)
+    else:
+        right = rewards.get(judge_of(recipe)) or accuracy(texts, gold, answer_tag=recipe.answer_tag)
+        formed = format(texts, reasoning_tag=recipe.reasoning_tag, answer_tag=recipe.answer_tag)
+        said = all_last_tagged(texts, recipe.answer_tag)
     samples = []
     for row, (problem, sample) in enumerate(places):
         is_solved = right[row] == 1.0

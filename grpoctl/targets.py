@@ -6,7 +6,7 @@ from pathlib import Path
 
 from grpoctl.engines.base import Engine, engine_for
 from grpoctl.errors import Finding, InputError, RecipeError, nearest
-from grpoctl.model_files import fault_of_folder, fault_of_name, find_model, is_remote
+from grpoctl.model_files import fault_of_folder, fault_of_name, find_base, find_model, is_remote
 from grpoctl.paths import is_file, is_folder, user_path
 from grpoctl.recipe.load import RecipeReading, read_recipe, read_recipe_text, read_resolved
 from grpoctl.recipe.schema import Recipe
@@ -52,7 +52,7 @@ def find_target(
 
 def engine_of(target: Target) -> Engine:
     """The engine whose models the target's is, or InputError where it is not to be had here."""
-    return engine_for(target.recipe.engine, "whose models this version cannot open", target.name)
+    return engine_for(target.recipe.engine, target.name)
 
 
 def _is_run(name: str) -> bool:
@@ -70,7 +70,7 @@ def _of_run(run: RunDirectory, overrides: Sequence[str], checkpoint: int | None)
         raise RecipeError(reading.errors)
     recipe = reading.recipe
     step, trained = _weights_of(run, checkpoint)
-    base = find_model(str(recipe.model_name_or_path), recipe.model_revision, recipe.cache_dir)
+    base = find_base(recipe)
     if base is None or not is_folder(base):
         fix = f"fetch it again: hf download {recipe.model_name_or_path}"
         raise InputError(Finding(f"began with {recipe.model_name_or_path}, which is not here", fix, file=run.name))

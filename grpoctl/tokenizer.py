@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from grpoctl.data.problems import Problem
@@ -20,12 +20,21 @@ from grpoctl.recipe.schema import Recipe
 _log = logging.getLogger(__name__)
 
 
-def load_tokenizer(recipe: Recipe, model_folder: Path) -> PreTrainedTokenizerBase:
+def load_tokenizer(recipe: Recipe, model_folder: Path, *, as_it_is: bool = False) -> PreTrainedTokenizerBase:
+    """`as_it_is` reads a tokenizer.json as check does, without asking which class of transformers it belongs to: that
+    loads the code of every model, and two seconds go by."""
     folder = find_tokenizer(recipe) or model_folder
     with said_in_one_line(folder, "tokenizer"):
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            folder, padding_side="left", trust_remote_code=recipe.trust_remote_code
-        )
+        if as_it_is and (folder / "tokenizer.json").is_file():
+            from transformers import PreTrainedTokenizerFast
+
+            tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(folder, padding_side="left")
+        else:
+            from transformers import AutoTokenizer
+
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, padding_side="left", trust_remote_code=recipe.trust_remote_code
+            )
     if tokenizer.eos_token_id is None:
         fix = "name one as eos_token in tokenizer_config.json, or no completion would ever end"
         raise ModelError(Finding("has no end token", fix, file=str(folder)))

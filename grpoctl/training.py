@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from grpoctl.data.dataset_info import files_of
+from grpoctl.digits.sets import files_of_digits
 from grpoctl.engines.base import ENGINES, Engine, Outcome
 from grpoctl.errors import Finding, InputError
 from grpoctl.job import make_job, make_stream, tell_end, tell_failure, tell_start
@@ -16,6 +17,7 @@ from grpoctl.recipe.schema import Recipe
 from grpoctl.rewards.own import own_files
 from grpoctl.run import checkpoints
 from grpoctl.run.directory import RunDirectory, new_run_directory
+from grpoctl.run.events import Stream
 from grpoctl.run.files import write_json, write_whole
 from grpoctl.run.manifest import make_manifest, read_manifest, sha256, write_manifest
 from grpoctl.run.stop import StopRequest
@@ -27,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 def carry_out(plan: Plan, engine: Engine, screen: TextIO) -> tuple[RunDirectory, Outcome]:
     """Train, in this process or in several; whatever happens is in the run folder when this returns or raises."""
+    if not engine.leads(plan.recipe):
+        return _beside_the_leader(plan, engine, screen)
     run = plan.resumed or _new_folder(plan)
     with run.held(), narrating(run, screen):
         checkpoint = _prepare_folder(plan, run)
@@ -37,6 +41,15 @@ def carry_out(plan: Plan, engine: Engine, screen: TextIO) -> tuple[RunDirectory,
         if command is not None:
             return run, in_processes(command, plan, run, checkpoint)
         return run, _in_this_process(plan, engine, run, checkpoint)
+
+
+def _beside_the_leader(plan: Plan, engine: Engine, screen: TextIO) -> tuple[RunDirectory, Outcome]:
+    """On a host that only takes part: it writes no word, and is told by the first one where the run goes on."""
+    run = plan.resumed or _new_folder(plan)
+    print(f"taking part in {run.path}; the first host tells what happens.", file=screen, flush=True)
+    stop = StopRequest()
+    with stop.listening():
+        return run, engine.train(make_job(plan, run, Stream([]), None, stop))
 
 
 def _in_this_process(plan: Plan, engine: Engine, run: RunDirectory, checkpoint: Path | None) -> Outcome:
@@ -66,7 +79,7 @@ def _new_folder(plan: Plan) -> RunDirectory:
 def _prepare_folder(plan: Plan, run: RunDirectory) -> Path | None:
     """Write what the run is; for a resumed one, find where it goes on."""
     recipe = plan.recipe
-    files = files_of((*recipe.dataset, *recipe.eval_dataset), user_path(recipe.dataset_dir), recipe.cache_dir)
+    files = _data_files(recipe)
     packages = ENGINES[recipe.engine].packages
     own = own_files(use.use for use in recipe.reward_funcs)
     manifest = make_manifest(plan.recipe_file, plan.overrides, recipe.engine, packages, files, own)
@@ -86,6 +99,11 @@ def _prepare_folder(plan: Plan, run: RunDirectory) -> Path | None:
     write_json(run.resolved, recipe.model_dump(mode="json"))
     write_manifest(run, manifest)
     return checkpoint
+
+
+def _data_files(recipe: Recipe) -> list[Path]:
+    files = files_of_digits if recipe.reads_pictures else files_of
+    return files((*recipe.dataset, *recipe.eval_dataset), user_path(recipe.dataset_dir), recipe.cache_dir)
 
 
 def _refuse_changed_data(earlier: dict[str, Any], files: Sequence[Path]) -> None:

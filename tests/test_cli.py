@@ -75,6 +75,7 @@ def test_errors_are_json_too_where_json_is_asked_for() -> None:
     [
         ["--help"],
         ["check", "recipes/quickstart.yaml"],
+        ["check", "recipes/mnist_grpo.yaml"],
         ["train", "recipes/quickstart.yaml", "--dry-run"],
         ["runs"],
         ["schema"],

@@ -5,6 +5,7 @@
   grpoctl ask RUN                           a conversation: a line a question
   grpoctl ask tiny "1 + 1?" --mode liberal --seed 3 max_completion_length=64
   grpoctl ask RUN < question.txt            the whole text is one question
+  grpoctl ask RUN digit.png                 which digit is it? (engine mlp)
 
 RUN is a run, its folder or one of its checkpoints, or a model's folder or Hugging Face name. A single word that is none
 of these is the question where it has a space, ends in ? or can be no name. The prompt is that of training, by the
@@ -109,9 +110,17 @@ def _name_and_question(words: Sequence[str]) -> tuple[str | None, str | None]:
     if not words:
         return None, None
     (word,) = words
-    if not _is_here(word) and (_has_space(word) or word.endswith(_QUESTION_MARKS) or not _NAME.fullmatch(word)):
+    if not _is_here(word) and (
+        _is_picture(word) or _has_space(word) or word.endswith(_QUESTION_MARKS) or not _NAME.fullmatch(word)
+    ):
         return None, word
     return word, None
+
+
+def _is_picture(word: str) -> bool:
+    from grpoctl.paths import is_file, user_path
+
+    return word.lower().endswith((".png", ".jpg", ".jpeg")) and is_file(user_path(word))
 
 
 def _has_space(word: str) -> bool:
@@ -205,7 +214,7 @@ def _converse(interview: "Interview", target: "Target", base: bool) -> int:
 
     voices = list(_voices(target, base))
     print(HELP)
-    if not interview.raw and not interview.keeps_history:
+    if interview.lacks_template:
         print("its tokenizer has no chat template, so each question stands alone")
     converse(interview, voices)
     return 0

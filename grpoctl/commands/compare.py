@@ -4,7 +4,8 @@
   grpoctl compare RUN RUN RUN --to FILE.png   their curves and accuracies as a picture too
   grpoctl compare RUN RUN --json
 
-Differences are tested where runs were asked the same problems: each run against the first, with --json every pair."""
+Differences are tested where runs were asked the same problems: each run against the first, with --json every pair. Runs
+of one recipe under several seeds are summed up."""
 
 import argparse
 import json

@@ -69,7 +69,7 @@ def _recipe(args: argparse.Namespace) -> "Recipe":
     if engine_of(reading.recipe) == "mlp" or reading.recipe.is_export:
         raise InputError(Finding("is not for TRL and Tunix", "take one that trains a language model", file=args.recipe))
     for name in _ENGINES:
-        engine_for(name, "which this version has not", args.recipe)
+        engine_for(name, args.recipe)
     return reading.recipe.resolved()
 
 

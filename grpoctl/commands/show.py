@@ -35,6 +35,9 @@ _WORDS = {
     "step_time_s": "seconds a step",
     "tokens_per_s": "tokens a second",
     "reward_failures": "scores that a reward failed to give",
+    "samples_drawn": "answers drawn so far",
+    "parameters": "numbers that are trained, of all networks",
+    "optimizer_mib": "memory of the optimiser's own numbers",
 }
 _SHARES = ("zero_std_share", "completions/clipped_ratio", "accuracy", "format_accuracy", "truncated_share")
 _EVALUATED = ("accuracy", "format_accuracy", "mean_length", "truncated_share")

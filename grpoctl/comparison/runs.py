@@ -1,13 +1,15 @@
 """How do runs differ: in their recipes, in what they came to, and on the problems that they were all asked?"""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from math import isfinite
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
-from grpoctl.comparison.before_after import BeforeAfter, compare_scores, evals_of, read_object
+from grpoctl.comparison.before_after import BeforeAfter, compare_scores, evals_of, is_number, read_object
 from grpoctl.errors import Finding, InputError
 from grpoctl.run.directory import RunDirectory, find_run
 from grpoctl.run.view import RunView, view_run
@@ -17,6 +19,9 @@ MOST_RUNS = 20
 
 # Every run has its own, whatever it trains.
 _OWN_KEYS = ("output_dir", "run_name")
+# What may differ between runs of one recipe: the seed, and what moves no weight.
+_SAME_TRAINING = ("seed", "logging_steps", "save_steps", "save_total_limit", "report_to", "num_threads", "plot_loss",
+                  "resume_from_checkpoint")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,34 @@ class PairedRuns:
 
     def as_json(self) -> dict[str, Any]:
         return {"a": self.a, "b": self.b, "mode": self.mode, "n": self.n, **_test_as_json(self.test)}
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """Runs of one recipe under several seeds: how far chance alone moves their result."""
+
+    runs: Sequence[ComparedRun]
+
+    def accuracies(self, mode: str) -> list[float]:
+        """After training, of the runs that have one."""
+        reports = [run.evals[mode].after for run in self.runs if mode in run.evals]
+        found = [report.get("accuracy") for report in reports if report is not None]
+        return [accuracy for accuracy in found if is_number(accuracy)]
+
+    @property
+    def modes(self) -> list[str]:
+        return list(dict.fromkeys(mode for run in self.runs for mode in run.evals if len(self.accuracies(mode)) > 1))
+
+    def as_json(self) -> dict[str, Any]:
+        found = {mode: self.accuracies(mode) for mode in self.modes}
+        return {
+            "runs": [run.name for run in self.runs],
+            "seeds": [run.recipe.get("seed") for run in self.runs],
+            "accuracy": {
+                mode: {"mean": fmean(each), "std": stdev(each), "min": min(each), "max": max(each)}
+                for mode, each in found.items()
+            },
+        }
 
 
 @dataclass(frozen=True)
@@ -78,7 +111,17 @@ class Comparison:
             ],
             "differing_keys": list(self.differing_keys),
             "paired": [pair.as_json() for pair in self.paired],
+            "over_seeds": [each.as_json() for each in self.over_seeds],
         }
+
+    @property
+    def over_seeds(self) -> list["OverSeeds"]:
+        """Each group of runs whose recipes differ in their seed alone."""
+        groups: dict[str, list[ComparedRun]] = {}
+        for run in self.runs:
+            recipe = {key: value for key, value in run.recipe.items() if key not in _SAME_TRAINING}
+            groups.setdefault(json.dumps(recipe, sort_keys=True), []).append(run)
+        return [OverSeeds(runs) for runs in groups.values() if len({run.recipe.get("seed") for run in runs}) > 1]
 
 
 def runs_named(names: Sequence[str]) -> list[RunDirectory]:

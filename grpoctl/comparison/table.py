@@ -8,6 +8,7 @@ from grpoctl.comparison.before_after import BeforeAfter, Report, interval_of, is
 from grpoctl.comparison.columns import Row, side_by_side
 from grpoctl.comparison.recipes import NOTHING, telling_apart, value_in_cell
 from grpoctl.comparison.runs import Comparison
+from grpoctl.comparison.seeds import seeds_in_lines
 from grpoctl.errors import printable
 from grpoctl.statistics import PairedTest
 from grpoctl.table import table
@@ -23,6 +24,11 @@ _METRICS = (
     "step_time_s",
     "tokens_per_s",
     "reward_failures",
+    "baseline_error",
+    "networks",
+    "parameters",
+    "optimizer_mib",
+    "samples_drawn",
 )
 _ACCURACIES = ("accuracy", "partial_accuracy", "lenient_accuracy", "format_accuracy")
 _MORE = ("maj_at_k", "never_solved_share", "mean_length", "truncated_share")
@@ -33,7 +39,7 @@ _SHARES = (*_ACCURACIES, "maj_at_k", "never_solved_share", "truncated_share", "z
 def comparison_in_lines(comparison: Comparison, width: int | None) -> list[str]:
     """A column a run, a row a key, and the tests below; None is a width without end, as in a file."""
     names = [printable(run.name) for run in comparison.runs]
-    return [*side_by_side(names, _rows(comparison), width), *_tests(comparison)]
+    return [*side_by_side(names, _rows(comparison), width), *_tests(comparison), *seeds_in_lines(comparison)]
 
 
 def _rows(comparison: Comparison) -> list[Row]:

@@ -1,6 +1,7 @@
 """Which engines are there, what does each need, and what does each do?"""
 
 import importlib
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EngineNeeds:
-    """What an engine is and the packages it stands on; the extra of the same name installs them."""
+    """What an engine is and the packages it stands on; an extra installs them."""
 
     title: str
     packages: tuple[str, ...]
+    implementation: str  # "module:Class"
     python: tuple[int, int] = (3, 11)
-    implementation: str | None = None  # "module:Class"; None: this version can check for it, not train with it
     parity: str | None = None  # the module that `grpoctl parity` asks
+    study: str | None = None  # the module that `grpoctl study` asks
+    extra: str | None = None  # what `pip install 'grpoctl[…]'` calls it, where that is not the engine's name
 
 
 ENGINES: dict[str, EngineNeeds] = {
@@ -45,10 +48,17 @@ ENGINES: dict[str, EngineNeeds] = {
     ),
     "maxtext": EngineNeeds(
         "MaxText's models under Tunix, on TPU",
-        ("jax", "flax", "google-tunix", "qwix", "maxtext"),
+        ("jax", "flax", "google-tunix", "qwix", "orbax-checkpoint", "maxtext"),
         python=(3, 12),
+        implementation="grpoctl.engines.tunix:TunixEngine",
     ),
-    "mlp": EngineNeeds("a small network on digits, on JAX", ("jax", "flax")),
+    "mlp": EngineNeeds(
+        "a small network on digits, on JAX",
+        ("jax", "flax"),
+        implementation="grpoctl.engines.mlp:MlpEngine",
+        study="grpoctl.engines.mlp.study",
+        extra="mnist",
+    ),
 }
 
 
@@ -107,6 +117,10 @@ class Engine(Protocol):
         """The command that trains a prepared run in processes of its own, or None where this one does."""
         ...
 
+    def leads(self, recipe: "Recipe") -> bool:
+        """Whether this is the host that owns the run folder. Where several train one run, they meet here first."""
+        ...
+
     def train(self, job: TrainJob) -> Outcome: ...
 
     def open(self, recipe: "Recipe", base: Path, trained: Path | None) -> "Sampler":
@@ -120,25 +134,26 @@ class Engine(Protocol):
         ...
 
 
-def engine_for(name: str, what_it_cannot: str, file: str) -> Engine:
-    """The engine of that name, or InputError where this version or this Python has none."""
-    engine = load_engine(name)
-    if engine is None:
-        raise InputError(Finding(f"is {name}, {what_it_cannot}", "use engine: trl", key="engine", file=file))
-    missing = missing_packages(ENGINES[name].packages)
-    if missing:
-        problem = f"is {name}, and this Python lacks {', '.join(missing)}"
-        fix = f"install them: pip install 'grpoctl[{name}]'"
-        raise InputError(Finding(problem, fix, key="engine", file=file))
-    return engine
+def engine_for(name: str, file: str) -> Engine:
+    """The engine of that name, or InputError where this Python has not what it stands on."""
+    needs, fault = ENGINES[name], None
+    missing = missing_packages(needs.packages)
+    if sys.version_info < needs.python:
+        version = ".".join(map(str, needs.python))
+        fault = (f"is {name}, which needs Python {version}", "run it where that is")
+    elif missing:
+        extra = needs.extra or name
+        fault = (
+            f"is {name}, and this Python lacks {', '.join(missing)}",
+            f"install them: pip install 'grpoctl[{extra}]'",
+        )
+    if fault is not None:
+        raise InputError(Finding(*fault, key="engine", file=file))
+    return load_engine(name)
 
 
-def load_engine(name: str) -> Engine | None:
-    """The engine of that name, or None where this version has none yet."""
-    place = ENGINES[name].implementation
-    if place is None:
-        return None
-    module, _, attribute = place.partition(":")
+def load_engine(name: str) -> Engine:
+    module, _, attribute = ENGINES[name].implementation.partition(":")
     engine: Any = getattr(importlib.import_module(module), attribute)
     made: Engine = engine()
     return made

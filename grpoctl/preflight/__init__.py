@@ -2,7 +2,8 @@
 
 from grpoctl.machine import Machine, read_machine
 from grpoctl.preflight.datasets import read_datasets
-from grpoctl.preflight.prompts import check_prompts
+from grpoctl.preflight.memory import check_memory
+from grpoctl.preflight.prompts import check_prompts, render_prompts
 from grpoctl.preflight.repeats import tell_of_repeats
 from grpoctl.preflight.result import Preflight, Teller
 from grpoctl.preflight.scores import check_rewards, score_gold_answers
@@ -23,11 +24,13 @@ def check(reading: RecipeReading, machine: Machine | None = None) -> Preflight:
     tell = Teller(reading, result.findings)
     check_output(recipe, tell)
     check_paths(recipe, tell)
-    check_engine(recipe, machine or read_machine(), tell)
-    if recipe.engine == "mlp":
-        tell.warn("dataset", "is for engine mlp, whose data this version cannot check", "see that it is there")
+    machine = machine or read_machine()
+    check_engine(recipe, machine, tell)
+    if recipe.reads_pictures:
+        _check_pictures(recipe, result, tell)
     elif not recipe.is_export:
         _check_training(recipe, result, tell)
+        check_memory(recipe, result, machine, tell)
     # The recipe's own lines first and in their order, then those of the data's files.
     result.findings.sort(
         key=lambda finding: (finding.file != reading.source.file, finding.line is None, finding.line or 0)
@@ -43,6 +46,13 @@ def _check_training(recipe: Recipe, result: Preflight, tell: Teller) -> None:
     check_prompts(recipe, result, tell)
     if result.rows:
         score_gold_answers(recipe, result, tell)
+    _plan(recipe, result, tell)
+
+
+def _check_pictures(recipe: Recipe, result: Preflight, tell: Teller) -> None:
+    result.rows = read_datasets(recipe, "dataset", result, tell)
+    result.eval_rows = read_datasets(recipe, "eval_dataset", result, tell)
+    render_prompts(recipe, result, tell)
     _plan(recipe, result, tell)
 
 

@@ -7,6 +7,7 @@ from grpoctl.data.mix import mix
 from grpoctl.data.rows import Row, Rows, read_rows
 from grpoctl.errors import Finding, nearest
 from grpoctl.paths import is_folder, user_path
+from grpoctl.preflight.pictures import read_pictures
 from grpoctl.preflight.result import Preflight, Teller
 from grpoctl.recipe.schema import Recipe
 from grpoctl.recipe.yaml_text import KeyPath
@@ -14,6 +15,8 @@ from grpoctl.recipe.yaml_text import KeyPath
 
 def read_datasets(recipe: Recipe, key: str, result: Preflight, tell: Teller) -> list[Row] | None:
     """The rows of all data sets of `dataset` or `eval_dataset`, or None where one is not here to be read."""
+    if recipe.reads_pictures:
+        return read_pictures(recipe, key, tell)
     names: tuple[str, ...] = getattr(recipe, key)
     if tell.is_wrong("dataset_dir"):
         return None

@@ -27,7 +27,10 @@ def _tell_of_dropped_systems(recipe: Recipe, result: Preflight, tell: Teller) ->
 
 
 def render_prompts(recipe: Recipe, result: Preflight, tell: Teller) -> None:
-    """Render every prompt, count its tokens, and leave out those that are too long."""
+    """Render every prompt, count its tokens, and leave out those that are too long. A picture is its own prompt."""
+    if recipe.reads_pictures:
+        result.prompts = [row.question for row in result.rows or []]
+        return
     result.tokenizer = tokenizer = _tokenizer(recipe, tell)
     rows = result.rows
     if tokenizer is None or not rows:

@@ -54,11 +54,11 @@ def check_engine(recipe: Recipe, machine: Machine, tell: Teller) -> None:
         version = ".".join(map(str, needs.python))
         tell.warn("engine", f"is {recipe.engine}, which needs Python {version}", "run it where that is")
     elif missing:
-        extra = "mnist" if recipe.engine == "mlp" else recipe.engine
+        extra = needs.extra or recipe.engine
         lacks = f"is {recipe.engine}, and this Python lacks {', '.join(missing)}"
         tell.warn("engine", lacks, f"install them: pip install 'grpoctl[{extra}]'")
     engine = load_engine(recipe.engine)
-    for refused in engine.unsupported(recipe) if engine is not None else ():
+    for refused in engine.unsupported(recipe):
         tell.error(refused.key, refused.problem, refused.fix)
     for key, package in _packages_asked_for(recipe):
         if missing_packages((package,)):

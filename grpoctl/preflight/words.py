@@ -38,8 +38,9 @@ def facts(found: Preflight) -> dict[str, str]:
         return {"export": f"{recipe.model_name_or_path} to {recipe.export_dir}, by grpoctl export"}
     said = {"engine": _engine_in_words(recipe)}
     if recipe.hidden_sizes is not None:
-        return {**said, "network": f"hidden layers of {', '.join(map(str, recipe.hidden_sizes))}"}
-    said["model"] = str(recipe.model_name_or_path)
+        said["network"] = f"hidden layers of {', '.join(map(str, recipe.hidden_sizes))}"
+    else:
+        said["model"] = str(recipe.model_name_or_path)
     said["data"] = _rows_in_words(recipe.dataset, found.rows, found.prompt_tokens)
     for name, columns in found.guessed.items():
         read = guess_in_words(columns)
@@ -49,7 +50,7 @@ def facts(found: Preflight) -> dict[str, str]:
         said["eval"] = f"{kept} of these rows, which are not trained on (val_size)"
     if recipe.eval_dataset:
         said["eval"] = _rows_in_words(recipe.eval_dataset, found.eval_rows, [])
-    if found.prompts:
+    if found.prompts and not recipe.reads_pictures:
         said["prompt"] = json.dumps(found.prompts[0], ensure_ascii=False)
     names = " + ".join(f"{ready.weight:g} x {ready.reward.name}" for ready in found.rewards)
     if found.rewards:
@@ -62,8 +63,9 @@ def facts(found: Preflight) -> dict[str, str]:
     if found.plan is not None:
         said["step"] = found.plan.in_words()
         said["loss"] = _loss_in_words(recipe)
-        said["limits"] = f"prompt {recipe.max_prompt_length} tokens, completion {recipe.max_completion_length}"
-    theirs = other_defaults(recipe)
+        if not recipe.reads_pictures:
+            said["limits"] = f"prompt {recipe.max_prompt_length} tokens, completion {recipe.max_completion_length}"
+    theirs = {} if recipe.reads_pictures else other_defaults(recipe)
     if theirs:
         differing = [f"{key} {here} (not {there})" for key, (here, there) in theirs.items() if here != there]
         said["defaults"] = f"other than LLaMA-Factory's: {', '.join(differing)}"
@@ -87,6 +89,13 @@ def _engine_in_words(recipe: Recipe) -> str:
 
 
 def _loss_in_words(recipe: Recipe) -> str:
+    if recipe.stage == "ppo":
+        compared = "what a critic expects"
+    elif recipe.baseline == "moving_average":
+        compared = "a moving average of all"
+    else:
+        compared = "the step's mean" if recipe.group == "batch" else ""
     scaled = {"group": "the group's std", "batch": "the batch's std", "none": "nothing"}[recipe.scale_rewards]
     clip = f"ratio clipped to {1 - recipe.epsilon:g} … {1 + (recipe.epsilon_high or recipe.epsilon):g}"
-    return f"{recipe.loss_type}, advantage divided by {scaled}, KL weight {recipe.pref_beta:g} (pref_beta), {clip}"
+    name = f"{recipe.stage}, reward against {compared}" if compared else recipe.loss_type
+    return f"{name}, advantage divided by {scaled}, KL weight {recipe.pref_beta:g} (pref_beta), {clip}"

@@ -50,6 +50,11 @@ class Recipe(
         training = {"stage", "dataset", "reward_funcs", "num_generations", "do_train"}
         return self.export_dir is not None and training.isdisjoint(self.model_fields_set)
 
+    @property
+    def reads_pictures(self) -> bool:
+        """A network of hidden_sizes looks at digits: no tokenizer, no tags, no rewards to name."""
+        return self.hidden_sizes is not None
+
     def resolved(self) -> "Recipe":
         """The same recipe with every derived value written out, as a run keeps it."""
         given = self.model_fields_set

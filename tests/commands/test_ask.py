@@ -119,7 +119,6 @@ def test_a_word_that_is_a_run_or_a_model_is_no_question(
         (["1?", "--checkpoint", "9"], "{runs}/a/checkpoint-9: is not there; this run's checkpoints: none.\n"),
         (["tiny", "1?", "--base"], "tiny: is no run, and only a run has a model before training; leave --base out.\n"),
         (["tiny", "1?", "--checkpoint", "3"], "tiny: is no run, and only runs have checkpoints; "),
-        (["1?", "engine=tunix"], "a: engine: is tunix, whose models this version cannot open; use engine: trl.\n"),
         ([""], 'question: is empty; ask something: grpoctl ask "1 + 1?".\n'),
         (["a", " \n"], 'question: is empty; ask something: grpoctl ask "1 + 1?".\n'),
         (["a", "", "--raw"], 'question: is empty; ask something: grpoctl ask "1 + 1?".\n'),

@@ -293,12 +293,6 @@ def test_bad_words_are_one_line_each(grpoctl: Grpoctl, runs: Path, tmp_path: Pat
     assert (tmp_path / "full" / "theirs.txt").read_text() == "keep"
 
 
-def test_an_engine_that_exports_nothing_is_said(grpoctl: Grpoctl, runs: Path, tmp_path: Path) -> None:
-    code, _, error = grpoctl("export", "lora", "--to", str(tmp_path / "out"), "engine=tunix")
-    assert code == 2
-    assert error == "lora: engine: is tunix, whose models this version cannot open; use engine: trl.\n"
-
-
 # --- a folder is whole or not there
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +79,6 @@ def test_a_dry_run_checks_and_makes_nothing(grpoctl: Grpoctl, runs: Path) -> Non
         (("train",), "grpoctl train: takes a recipe; see grpoctl train --help.\n"),
         (("train", "quickstart", "another"), "command line: is another; write overrides as key=value.\n"),
         (("train", "quickstart", "lora_rnk=4"), "command line: lora_rnk: is no key; did you mean lora_rank?\n"),
-        (
-            ("train", "quickstart", "engine=tunix"),
-            "quickstart: engine: is tunix, which this version checks but cannot train; use engine: trl.\n",
-        ),
         (
             ("train", "quickstart", "vllm_enforce_eager=true", "use_vllm=true"),
             "command line: vllm_enforce_eager: is true, and TRL does not pass it on; take it out, or use vllm_mode: "
@@ -261,11 +258,18 @@ def test_a_sink_that_fails_does_not_end_the_run(grpoctl: Grpoctl, runs: Path, mo
     assert out.count("Breaks fails (no room for pictures); the run goes on without it.") == 1
 
 
-@pytest.mark.parametrize("name", ["trl"])
-def test_an_engine_that_can_train_is_found_by_the_table(name: str) -> None:
-    engine = base.load_engine(name)
-    assert engine is not None
-    assert base.load_engine("mlp") is None
+@pytest.mark.parametrize("name", sorted(base.ENGINES))
+def test_every_engine_is_found_by_the_table(name: str) -> None:
+    assert callable(base.load_engine(name).train)
+
+
+def test_an_engine_of_another_python_is_one_line(
+    grpoctl: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(base.ENGINES, "trl", replace(base.ENGINES["trl"], python=(3, 99)))
+    code, _, error = grpoctl("train", "quickstart")
+    assert code == 2
+    assert error.endswith("quickstart: engine: is trl, which needs Python 3.99; run it where that is.\n")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")

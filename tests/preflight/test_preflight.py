@@ -2,9 +2,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from idx_files import write_idx
 from support import LAPTOP, ROWS
 
 from grpoctl.preflight import Preflight, check
+from grpoctl.preflight.words import facts
 from grpoctl.recipe.load import read_recipe
 
 pytestmark = pytest.mark.usefixtures("every_engine")
@@ -38,12 +40,26 @@ def test_val_size_that_leaves_too_little_or_keeps_nothing(checked: Callable[...,
     assert warned.key == "val_size"
 
 
-def test_the_mlp_engine_says_what_it_cannot_check(tmp_path: Path) -> None:
-    path = tmp_path / "m.yaml"
-    path.write_text("hidden_sizes: [128]\ndataset: mnist\n")
+def test_the_pictures_of_a_network_are_counted_and_a_file_cut_short_is_named(tmp_path: Path) -> None:
+    path, folder = tmp_path / "m.yaml", write_idx(tmp_path / "idx", train=40, test=10)
+    text = f"hidden_sizes: [128]\ndataset: {folder}\neval_dataset: {folder}:test\nper_device_train_batch_size: 8\n"
+    path.write_text(text)
     found = check(read_recipe(str(path)), LAPTOP)
-    assert found.errors == []
-    assert [finding.key for finding in found.warnings] == ["dataset"]
+    assert found.findings == []
+    assert found.plan is not None
+    assert found.plan.in_words() == "8 prompts x 8 completions = 64 completions a step, 15 steps"
+    assert facts(found)["data"] == f"{folder}: 40 rows"
+    file = folder / "train-images-idx3-ubyte"
+    file.write_bytes(file.read_bytes()[:5000])
+    (finding,) = check(read_recipe(str(path)), LAPTOP).errors
+    assert str(finding) == f"{file}: is cut short: it promises 40 pictures and holds 6; fetch it again."
+
+
+def test_a_network_without_its_digits_says_so_at_the_key(tmp_path: Path) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text("hidden_sizes: [128]\ndataset: mnst\n")
+    (finding,) = check(read_recipe(str(path)), LAPTOP).errors
+    assert (finding.key, finding.line, finding.fix) == ("dataset", 2, "did you mean mnist?")
 
 
 def test_a_key_that_is_wrong_is_not_talked_about_twice(checked: Callable[..., Preflight]) -> None:

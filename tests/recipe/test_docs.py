@@ -43,7 +43,7 @@ def test_the_schema_accepts_each_shipped_recipe(name: str) -> None:
 
 def test_the_schema_refuses_what_check_refuses() -> None:
     assert schema_errors(
-        {"num_generations": 1, "lora_rank": "64", "num_genrations": 4, "mesh": {"fsdp": 0}, "stage": "sft"}
+        {"num_generations": 0, "lora_rank": "64", "num_genrations": 4, "mesh": {"fsdp": 0}, "stage": "sft"}
     )
     assert (
         schema_errors({"num_generations": 2, "reward_funcs": [{"use": "accuracy", "weight": 0.5}], "mesh": {"fsdp": 2}})

@@ -29,6 +29,9 @@ class TrlEngine:
 
         return torchrun_command(recipe, run)
 
+    def leads(self, recipe: Recipe) -> bool:
+        return True
+
     def train(self, job: TrainJob) -> Outcome:
         # Threads that spin while they wait cost nothing on an idle machine, and three times the step on a busy one. The
         # library that has them reads this as torch loads it.

@@ -20,7 +20,7 @@ def settle(recipe: Recipe) -> None:
     """What has to be said before JAX computes anything."""
     settings = {
         "jax_compilation_cache_dir": str(cache_folder()),
-        "jax_persistent_cache_min_compile_time_secs": 0.1,
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
         # On a TPU and on newer GPUs a float32 product is otherwise one of bfloat16.
         "jax_default_matmul_precision": None if recipe.bf16 else "highest",

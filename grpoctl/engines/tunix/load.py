@@ -40,7 +40,7 @@ def load(recipe: Recipe, base: Path, trained: Path | None, *, to_train: bool = F
     """The model of `base`: with adapters to be trained on, or with what `trained` holds, or as it is."""
     quieten_transformers()
     kind = kind_of(recipe)
-    tokenizer = load_tokenizer(recipe, base)
+    tokenizer = load_tokenizer(recipe, base, as_it_is=True)
     folder = weights_folder(base, trained)
     config = models.read_config(folder)
     ends = end_ids(tokenizer, _declared_ends(folder, config), recipe.template)

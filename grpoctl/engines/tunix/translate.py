@@ -108,9 +108,12 @@ def lora_settings(recipe: Recipe) -> dict[str, Any] | None:
     alpha = recipe.lora_alpha or 2 * recipe.lora_rank
     scale = alpha / math.sqrt(recipe.lora_rank) if recipe.use_rslora else alpha / recipe.lora_rank
     # As bitsandbytes has them on engine trl: 4 bits are nf4, with a scale for every 64 numbers.
-    weights = {None: {}, 8: {"weight_qtype": "int8"}, 4: {"weight_qtype": "nf4", "tile_size": 64}}[
-        recipe.quantization_bit
-    ]
+    by_bits: dict[int | None, dict[str, Any]] = {
+        None: {},
+        8: {"weight_qtype": "int8"},
+        4: {"weight_qtype": "nf4", "tile_size": 64},
+    }
+    weights = by_bits[recipe.quantization_bit]
     return {
         "rank": recipe.lora_rank,
         "scale": scale,

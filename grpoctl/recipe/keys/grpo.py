@@ -65,7 +65,7 @@ class GrpoKeys(Keys):
     """What trains: `trl` (PyTorch, on CPU or GPU), `tunix` or `maxtext` (JAX, on TPU), `mlp` (digits, on JAX).
     `auto` is mlp where hidden_sizes is given, maxtext for a MaxText checkpoint, else trl."""
 
-    num_generations: int = key(8, ge=2, le=65536, usual="8 to 16 are usual; a group of one has no advantage")
+    num_generations: int = key(8, ge=1, le=65536, usual="8 to 16 are usual")
     """Answers drawn for each prompt: the group, G. Each is scored against the mean of its group."""
 
     reward_funcs: RewardUses = key(())
@@ -108,3 +108,13 @@ class GrpoKeys(Keys):
 
     hidden_sizes: Numbers | None = key(None, min_length=1, max_length=16)
     """Hidden layers of engine mlp's network: `[128, 128]`."""
+
+    group: Literal["prompt", "batch"] = key("prompt")
+    """Whose answers are one group: those to the same prompt, or, on engine mlp, all of the step."""
+
+    baseline: Literal["mean", "moving_average"] = key("mean")
+    """What a reward is compared with: the mean of its group, or, on engine mlp, a moving average of the steps' means.
+    With stage: ppo a second network learns it."""
+
+    baseline_decay: float = key(0.9, ge=0, lt=1, usual="0.9 is usual")
+    """Share of the moving average that a step keeps."""

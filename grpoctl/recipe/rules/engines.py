@@ -46,6 +46,20 @@ def the_mlp_engine_has_no_language_model(recipe: Recipe) -> Iterator[Clash]:
 
 
 @rule
+def an_answer_has_others_to_be_compared_with(recipe: Recipe) -> Iterator[Clash]:
+    alone = recipe.stage == "grpo" and recipe.group == "prompt" and recipe.baseline == "mean"
+    if recipe.num_generations == 1 and alone:
+        yield Clash(
+            "num_generations", "is 1", "use 2 or more (8 to 16 are usual; a group of one has no advantage)", ("stage",)
+        )
+    if recipe.baseline == "moving_average" and recipe.stage == "ppo":
+        yield Clash("baseline", "is moving_average, and stage: ppo learns its own", "keep one of them", ("stage",))
+    if recipe.baseline_decay != Recipe.model_fields["baseline_decay"].default and recipe.baseline == "mean":
+        fix = "add baseline: moving_average, or take it out"
+        yield Clash("baseline_decay", "does nothing with baseline: mean", fix, ("baseline",), warning=True)
+
+
+@rule
 def a_maxtext_checkpoint_needs_names(recipe: Recipe) -> Iterator[Clash]:
     if not is_maxtext_checkpoint(recipe.model_name_or_path):
         return
@@ -104,6 +118,7 @@ _ONLY = {
         "profile_steps",
     ),
     "maxtext": ("attention", "maxtext_model"),
+    "mlp": ("group", "baseline", "baseline_decay"),
 }
 
 

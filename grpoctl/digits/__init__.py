@@ -1,0 +1,1 @@
+"""Handwritten digits: where pictures of them come from, and what is in one."""

@@ -1,0 +1,1 @@
+"""How large should a group be? The same training with several sizes, beside theory and the document's advice."""
