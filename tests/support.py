@@ -19,3 +19,9 @@ SMALL = (
     "eval_dataset=null",
     "report_to=none",
 )
+
+
+def small(engine: str) -> tuple[str, ...]:
+    """The same on an engine; the number of threads is a key of trl's own."""
+    of_its_own = SMALL if engine == "trl" else tuple(word for word in SMALL if not word.startswith("num_threads"))
+    return (f"engine={engine}", *of_its_own)

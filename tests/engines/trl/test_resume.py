@@ -1,254 +1,37 @@
-"""A run that was killed and resumed is the run that was never stopped, bit for bit."""
+"""A killed run goes on as if nothing had been, where PyTorch draws numbers in training: in dropout."""
 
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-torch = pytest.importorskip("torch")
-trl = pytest.importorskip("trl")
+pytest.importorskip("trl")
 
-from support import SMALL
+from engines.hooks import Hooks
+from engines.runs import resumed_from, same, told
 
-from grpoctl.engines.trl.trainer import GroupTrainer
-from grpoctl.errors import InputError
-from grpoctl.run import events as ev
 from grpoctl.run.directory import RunDirectory
-from grpoctl.run.events import lasting, read_events
-
-Train = Callable[..., RunDirectory]
-
-
-def weights(run: RunDirectory) -> dict[str, Any]:
-    from safetensors.torch import load_file
-
-    (file,) = run.path.glob("*.safetensors")
-    loaded: dict[str, Any] = load_file(file)
-    return loaded
-
-
-def same(one: RunDirectory, other: RunDirectory) -> bool:
-    ours, theirs = weights(one), weights(other)
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
-
-
-def resumed_from(run: RunDirectory) -> list[int]:
-    return [event["step"] for event in read_events(run.events)[0] if event["event"] == ev.RUN_RESUMED]
-
-
-def told(run: RunDirectory) -> list[tuple[Any, ...]]:
-    """What the run says of its steps, but for how long they took."""
-    steps = [event for event in lasting(read_events(run.events)[0]) if event["event"] == ev.STEP]
-    names = ("step", "reward", "zero_std_share", "loss", "grad_norm", "learning_rate", "completions/mean_length")
-    return [tuple(step[name] for name in names) for step in steps]
 
 
 class Killed(BaseException):
     """Stands for the end of a process: nothing catches it, and nothing is told."""
 
 
-@pytest.mark.parametrize(
-    ("overrides", "micro_step", "checkpoint"),
-    [
-        ((), 1, 0),  # before the first checkpoint: the run starts again
-        ((), 4, 3),  # one epoch has four steps
-        ((), 7, 6),  # in the second epoch
-        (("num_iterations=2",), 4, 3),  # step 4 uses the completions of step 3 again
-        (("num_iterations=3", "gradient_accumulation_steps=2"), 15, 6),  # in the middle of a step, too
-        (("lora_dropout=0.1",), 7, 6),
-        (("finetuning_type=full", "learning_rate=2e-4"), 7, 6),
-        (("pref_beta=0.04",), 7, 6),
-        (("logging_steps=5",), 7, 6),
-    ],
-)
-def test_a_killed_run_ends_in_the_same_weights(
-    overrides: tuple[str, ...],
-    micro_step: int,
-    checkpoint: int,
-    train: Train,
-    monkeypatch: pytest.MonkeyPatch,
+def die() -> None:
+    raise Killed
+
+
+def test_a_killed_run_with_dropout_ends_in_the_same_weights(
+    hooks: Hooks, train: Callable[..., RunDirectory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    straight = train(*overrides, name="straight")
-    step = GroupTrainer.training_step
-
-    def dying(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if self._step == micro_step:
-            raise Killed
-        return step(self, *args, **kwargs)
-
+    straight = train("lora_dropout=0.1", name="straight")
     with monkeypatch.context() as patch:
-        patch.setattr(GroupTrainer, "training_step", dying)
+        hooks.at_micro_step(patch, 7, die)
         with pytest.raises(Killed):
-            train(*overrides, name="killed")
-    killed = RunDirectory(straight.path.parent / "killed")
-    torch.manual_seed(999)  # a new process has other random numbers
+            train("lora_dropout=0.1", name="killed")
+    killed = RunDirectory(tmp_path / "killed")
+    hooks.disturb()
     train(resume=killed)
-    assert resumed_from(killed) == [checkpoint]
+    assert resumed_from(killed) == [6]
     assert same(straight, killed)
-    if "logging_steps=5" not in overrides:  # a mean over steps of which the first were before the kill is another
-        assert told(straight) == told(killed)
-
-
-def test_a_run_that_started_from_an_adapter_goes_on_with_its_own(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a reference, which is a second copy of the start adapter."""
-    first = train("max_steps=2", name="first")
-    start = (f"adapter_name_or_path={first.path}", "pref_beta=0.04")
-    straight = train(*start, name="straight")
-    assert not list(straight.path.rglob("ref"))
-    stopped = train(*start, "max_steps=6", "lr_scheduler_type=constant", name="stopped")
-    train("max_steps=8", resume=stopped)
-    assert resumed_from(stopped) == [6]
-    assert same(straight, stopped)
-
-
-def test_a_stop_in_place_of_an_evaluation_only_puts_it_off(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both are due behind step 4."""
-    steps = GroupTrainer.training_step
-
-    def stopping(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if self.state.global_step == 3:
-            signal.raise_signal(signal.SIGTERM)
-        return steps(self, *args, **kwargs)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(GroupTrainer, "training_step", stopping)
-        run = train("eval_dataset=tiny_arithmetic_test", "eval_strategy=steps", "eval_steps=2")
-    assert resumed_from(run) == []
-    train(resume=run)
-    assert [event["step"] for event in lasting(read_events(run.events)[0]) if event["event"] == ev.EVAL] == [
-        0,
-        2,
-        4,
-        6,
-        8,
-    ]
-
-
-def test_a_recipe_that_counts_otherwise_draws_anew(train: Train) -> None:
-    run = train("max_steps=3", "num_iterations=2", "save_steps=1")
-    train("max_steps=6", "gradient_accumulation_steps=2", "num_iterations=1", resume=run)
-    drawn = [event["step"] for event in read_events(run.events)[0] if event["event"] == ev.SAMPLES]
-    assert drawn == [1, 3, 4, 5, 6]  # twice on each until step 3, and then each step its own
-
-
-def test_how_often_it_saves_is_the_recipes_of_now(train: Train) -> None:
-    run = train("max_steps=3")
-    train("max_steps=6", "save_steps=1", resume=run)
-    assert [event["step"] for event in read_events(run.events)[0] if event["event"] == ev.CHECKPOINT] == [3, 4, 5, 6]
-
-
-def test_without_its_optimiser_a_run_keeps_its_place_in_the_schedule(
-    train: Train, caplog: pytest.LogCaptureFixture
-) -> None:
-    run = train("max_steps=4", "save_only_model=true", "lr_scheduler_type=linear")
-    with caplog.at_level("WARNING"):
-        train("max_steps=8", resume=run)
-    assert "holds the model alone, so the optimiser starts anew" in caplog.text
-    rates = [event["learning_rate"] for event in lasting(read_events(run.events)[0]) if event["event"] == ev.STEP]
-    assert rates[4:] == pytest.approx([1e-3, 7.5e-4, 5e-4, 2.5e-4])  # the second half of eight steps from 2e-3
-
-
-def test_training_moves_the_weights_that_are_compared(train: Train) -> None:
-    assert not same(
-        train(
-            name="short",
-        ),
-        train("max_steps=7", name="shorter"),
-    )
-
-
-def unfinish(run: RunDirectory) -> None:
-    """Take back the word that the run is finished, as if it had been killed just before."""
-    lines = run.events.read_text().splitlines(keepends=True)
-    assert ev.RUN_FINISHED in lines[-1]
-    run.events.write_text("".join(lines[:-1]))
-
-
-def test_a_damaged_checkpoint_is_passed_over(train: Train, caplog: pytest.LogCaptureFixture) -> None:
-    straight = train(name="straight")
-    run = train(name="run")
-    unfinish(run)
-    adapter = run.checkpoint(8) / "adapter_model.safetensors"
-    data = bytearray(adapter.read_bytes())
-    data[len(data) // 2] ^= 1
-    adapter.write_bytes(data)
-    with caplog.at_level("WARNING"):
-        train(resume=run)
-    assert "checkpoint-8 has a damaged adapter_model.safetensors; it is passed over" in caplog.text
-    assert resumed_from(run) == [6]
-    assert same(straight, run)
-
-
-def test_a_run_can_be_made_longer(train: Train) -> None:
-    long = train("max_steps=10", "lr_scheduler_type=constant", name="long")
-    short = train("max_steps=6", "lr_scheduler_type=constant", name="short")
-    train("max_steps=10", resume=short)
-    assert resumed_from(short) == [6]
-    assert same(long, short)
-
-
-def test_a_resumed_run_goes_by_the_recipe_of_now(train: Train) -> None:
-    run = train("max_steps=4", "learning_rate=1e-3", "lr_scheduler_type=linear")
-    train("max_steps=8", "learning_rate=4e-4", resume=run)
-    rates = [event["learning_rate"] for event in lasting(read_events(run.events)[0]) if event["event"] == ev.STEP]
-    # linear from the peak to 0: over four steps of 1e-3, then the second half of eight steps of 4e-4
-    assert rates == pytest.approx([1e-3, 7.5e-4, 5e-4, 2.5e-4, 2e-4, 1.5e-4, 1e-4, 5e-5])
-
-
-def test_a_finished_run_wants_more_steps(train: Train) -> None:
-    run = train()
-    before = run.events.read_text()
-    with pytest.raises(InputError, match=r"is finished at step 8; give more steps to go on \(max_steps=16\)"):
-        train(resume=run)
-    assert run.events.read_text() == before
-
-
-def test_a_run_whose_steps_are_done_gets_its_model_back(train: Train) -> None:
-    run = train()
-    before = weights(run)
-    unfinish(run)
-    for file in run.path.glob("*.safetensors"):
-        file.unlink()
-    train(resume=run)
-    assert all(torch.equal(before[name], weight) for name, weight in weights(run).items())
-
-
-@contextmanager
-def started(folder: Path, *overrides: str) -> Iterator[subprocess.Popen[str]]:
-    words = ["train", "quickstart", *SMALL, f"output_dir={folder}", *overrides]
-    command = [sys.executable, "-m", "grpoctl", *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        yield process
-
-
-def wait_for(folder: Path, kind: str, process: subprocess.Popen[str]) -> None:
-    """Until an event of that kind is there."""
-    latest = time.monotonic() + 120
-    while not any(event["event"] == kind for event in read_events(folder / "events.jsonl")[0]):
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < latest
-        time.sleep(0.02)
-
-
-def test_kill_9_and_sigterm_lose_nothing_of_a_real_process(tmp_path: Path, train: Train) -> None:
-    with started(tmp_path / "killed", "save_steps=1") as process:
-        wait_for(tmp_path / "killed", ev.CHECKPOINT, process)
-        process.kill()
-    with started(tmp_path / "asked", "save_steps=1000") as process:
-        wait_for(tmp_path / "asked", ev.STEP, process)
-        process.terminate()
-        said = process.communicate(timeout=120)[0]
-    assert process.returncode == 128 + signal.SIGTERM
-    assert "stopped at step" in said and "go on: grpoctl train --resume" in said
-    straight = train("save_steps=1", name="straight")
-    for name in ("killed", "asked"):
-        run = RunDirectory(tmp_path / name)
-        train(resume=run)
-        assert len(resumed_from(run)) == 1 and resumed_from(run)[0] > 0
-        assert same(straight, run), name
+    assert told(straight) == told(killed)

@@ -3,26 +3,15 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-pytest.importorskip("trl")
+from engines.runs import events, samples
 
 from grpoctl.rewards.results import BrokenReward
 from grpoctl.run import events as ev
 from grpoctl.run.directory import RunDirectory
-from grpoctl.run.events import read_events
 
 Train = Callable[..., RunDirectory]
-
-
-def steps(run: RunDirectory) -> list[dict[str, Any]]:
-    return [event for event in read_events(run.events)[0] if event["event"] == ev.STEP]
-
-
-def samples(run: RunDirectory, step: int) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in run.completions(step).read_text(encoding="utf-8").splitlines()]
 
 
 @pytest.fixture
@@ -55,7 +44,7 @@ def test_ones_own_reward_sees_prompts_columns_gold_answers_and_lengths(
         assert (sample["prompt"], sample["completion"], sample["answer"]) == (prompt, completion, reference)
         assert answer == reference and question in prompt
         assert sample["rewards"]["f"] == tokens / 100
-    (step,) = steps(run)
+    (step,) = events(run, ev.STEP)
     assert step["rewards/f/mean"] == pytest.approx(step["completions/mean_length"] / 100)
     manifest = json.loads(run.manifest.read_text())
     assert [Path(entry["file"]).name for entry in manifest["rewards"]] == ["own_reward.py"]
@@ -65,7 +54,7 @@ def test_slow_and_quick_rewards_of_all_kinds_train_together(train: Train, own: C
     name = own("async def f(completion, answer):\n    return float(answer in completion)\n")
     rewards = f"accuracy,math,repetition_penalty,soft_overlong_penalty,{name}"
     run = train(f"reward_funcs={rewards}", "max_steps=2")
-    assert [step["reward_failures"] for step in steps(run)] == [0.0, 0.0]
+    assert [step["reward_failures"] for step in events(run, ev.STEP)] == [0.0, 0.0]
     for sample in samples(run, 2):
         found = sample["rewards"]
         assert found.keys() == {"accuracy", "math", "repetition_penalty", "soft_overlong_penalty", "f"}
