@@ -1,5 +1,7 @@
 """The engines that the contract is tested over, and small trainings on each."""
 
+import functools
+import gc
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -60,11 +62,23 @@ def hooks(engine: str) -> Hooks:
     return HOOKS[engine]
 
 
+@functools.cache
+def _freeze() -> None:
+    """Tunix collects garbage twice a training, which need not go through all that the libraries made: half the time."""
+    import grpoctl.engines.tunix.train  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def train(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., RunDirectory]:
     """Trains the quickstart in little, or goes on with a run, in this process."""
 
     monkeypatch.setattr(job, "PlotSink", NoPlots)
+
+    if engine == "tunix":
+        _freeze()
 
     def run(*overrides: str, name: str = "run", resume: RunDirectory | None = None) -> RunDirectory:
         if resume is None:
