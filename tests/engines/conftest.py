@@ -21,15 +21,6 @@ from grpoctl.run.directory import RunDirectory
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Tunix 0.1.7 is behind JAX 0.10, and nothing here can mend that: it reads the mesh that `with mesh:` sets."""
-    for known in (
-        r":DeprecationWarning:(tunix|qwix|flax|optax|orbax)\..*",
-        ".with mesh.. context manager:DeprecationWarning",
-    ):
-        config.addinivalue_line("filterwarnings", f"ignore:{known}")
-
-
 class NoPlots:
     """In place of a sink that takes longer than a small training."""
 
