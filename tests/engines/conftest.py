@@ -1,6 +1,5 @@
 """The engines that the contract is tested over, and small trainings on each."""
 
-import functools
 import gc
 import io
 import os
@@ -53,11 +52,8 @@ def hooks(engine: str) -> Hooks:
     return HOOKS[engine]
 
 
-@functools.cache
 def _freeze() -> None:
-    """Tunix collects garbage twice a training, which need not go through all that the libraries made: half the time."""
-    import grpoctl.engines.tunix.train  # noqa: F401
-
+    """Tunix collects garbage twice a training, which need not go through all that is there to stay: half the time."""
     gc.collect()
     gc.freeze()
 
