@@ -94,7 +94,6 @@ _ONLY = {
         "nproc_per_node",
         "num_threads",
         "deepspeed",
-        "ddp_timeout",
         "flash_attn",
         "quantization_method",
         "quantization_type",
@@ -109,6 +108,7 @@ _ONLY = {
         "fp16",
         "min_p",
     ),
+    "trl, tunix, maxtext": ("ddp_timeout",),
     "tunix, maxtext": (
         "mesh",
         "rollout_mesh",

@@ -35,6 +35,7 @@ ELSEWHERE = {
     "trust_remote_code": "tokenizer.load_tokenizer; the models are Tunix's own",
     "quantization_method": "has one value",
     "dataloader_num_workers": "taken for LLaMA-Factory's sake: problems are in memory",
+    "ddp_timeout": "engines.tunix: how long hosts wait for each other",
     "run_name": "names the run for wandb, which report_to is refused for",
     "dataset": "preflight.datasets",
     "eval_dataset": "preflight.datasets",
