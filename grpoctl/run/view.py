@@ -1,5 +1,6 @@
 """How does a run stand: its status, its step, its newest metrics, its evals? Read from its folder alone."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,13 +49,23 @@ def view_run(run: RunDirectory) -> RunView:
     """The state of a run from its events and its process."""
     manifest = read_manifest(run)
     # Asked before the events are read: a run that ends in between has said so by then, and is not dead.
-    alive = is_running(_whole_number(manifest.get("process_id")), manifest.get("process_started"))
-    view = RunView(run.name, "queued", manifest=manifest)
-    for event in lasting(read_events(run.events)[0]):
+    alive = is_alive(manifest)
+    return view_of(run.name, manifest, alive, lasting(read_events(run.events)[0]))
+
+
+def view_of(name: str, manifest: dict[str, Any], alive: bool, events: Iterable[Event]) -> RunView:
+    """The same from the events that lasted, whoever has read them."""
+    view = RunView(name, "queued", manifest=manifest)
+    for event in events:
         _take_in(view, event)
     if view.status in ("queued", "running") and not alive:
         view.status = "dead"
     return view
+
+
+def is_alive(manifest: dict[str, Any]) -> bool:
+    """Whether the process that a manifest names is there."""
+    return is_running(_whole_number(manifest.get("process_id")), manifest.get("process_started"))
 
 
 def _take_in(view: RunView, event: Event) -> None:

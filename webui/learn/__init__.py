@@ -1,0 +1,12 @@
+"""The tab learn: to be written."""
+
+from webui.html import Markup, h
+from webui.page import Act, Page, View
+
+
+def view(page: Page) -> Markup:
+    return h("p", "…")
+
+
+VIEWS: dict[str, View] = {"learn": view}
+ACTS: dict[str, Act] = {}

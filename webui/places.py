@@ -1,0 +1,63 @@
+"""Which files may the page name? Those below recipes/ and the runs folder, by names that cannot lead out of them."""
+
+import re
+from pathlib import Path
+
+from grpoctl import shipped
+from grpoctl.errors import Finding, InputError, printable
+from grpoctl.run.directory import RunDirectory, all_runs, runs_root
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def own_recipes_folder() -> Path:
+    return Path.cwd() / "recipes"
+
+
+def own_recipes() -> list[str]:
+    """The user's own, by name; what is shipped is no one's own, though in a checkout it lies in the same folder."""
+    shipped_names = set(shipped.recipe_names())
+    try:
+        found = [path.stem for path in own_recipes_folder().glob("*.yaml") if _NAME.fullmatch(path.stem)]
+    except OSError:
+        return []
+    return sorted(name for name in found if name not in shipped_names)
+
+
+def recipe_file(name: str) -> Path:
+    """The file of a shipped or an own recipe."""
+    if name in shipped.recipe_names():
+        return shipped.RECIPES / f"{name}.yaml"
+    return own_recipe_file(name)
+
+
+def own_recipe_file(name: str) -> Path:
+    """Where an own recipe of that name lies or would lie; InputError where the name may be none."""
+    fix = "use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"
+    if not _NAME.fullmatch(name) or name.endswith(".yaml"):
+        raise InputError(Finding("can be no recipe's name", fix, file=printable(name[:80]) or "name"))
+    if name in shipped.recipe_names():
+        raise InputError(Finding("is a recipe that comes with grpoctl", "save yours under another name", file=name))
+    folder = own_recipes_folder()
+    path = folder / f"{name}.yaml"
+    if path.resolve().parent != folder.resolve():  # a link that leads elsewhere
+        raise InputError(Finding("leads out of recipes/", "take the link away", file=name))
+    return path
+
+
+def new_run_folder(name: str) -> Path:
+    """Where a new run of that name goes."""
+    fix = "use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"
+    if not _NAME.fullmatch(name):
+        raise InputError(Finding("can be no run's name", fix, file=printable(name[:80]) or "name"))
+    path = runs_root() / name
+    if path.resolve().parent != runs_root().resolve():
+        raise InputError(Finding("leads out of the runs folder", "take the link away", file=name))
+    if path.exists():
+        raise InputError(Finding("is there already", "choose another name", file=name))
+    return path
+
+
+def run_named(name: str) -> RunDirectory | None:
+    """A run by its name. Only what is found below the runs folder has one, so that no name leads elsewhere."""
+    return next((run for run in all_runs() if run.name == name), None)

@@ -1,0 +1,117 @@
+"""How does each run stand right now, those included that were started a moment ago and have no folder yet?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from grpoctl.run.directory import RunDirectory, all_runs
+from grpoctl.run.manifest import read_manifest
+from grpoctl.run.view import RunView, is_alive, view_of
+from webui import processes
+from webui.live import LiveRun, live_run
+from webui.processes import Started
+
+GOING_ON = ("queued", "running")
+_SPEED_OVER = 20  # steps
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One row of the table. A run without a folder yet has no directory."""
+
+    view: RunView
+    directory: RunDirectory | None = None
+    live: LiveRun | None = None
+    started: Started | None = None  # the newest training that this page started of it
+
+    @property
+    def name(self) -> str:
+        return self.view.name
+
+    @property
+    def goes_on(self) -> bool:
+        return self.view.status in GOING_ON
+
+    @property
+    def step_s(self) -> float | None:
+        """Seconds a step of late, evaluations and checkpoints included."""
+        if self.live is None:
+            return None
+        times, steps = self.live.times[-_SPEED_OVER:], self.live.steps[-_SPEED_OVER:]
+        made = steps[-1] - steps[0] if len(steps) > 1 else 0
+        return (times[-1] - times[0]) / made if made > 0 and times[-1] > times[0] else None
+
+    @property
+    def left_s(self) -> float | None:
+        per_step, whole = self.step_s, self.view.max_steps
+        if not self.goes_on or per_step is None or not whole:
+            return None
+        return max(0.0, (whole - self.view.step) * per_step)
+
+    @property
+    def share(self) -> float:
+        whole = self.view.max_steps
+        return min(1.0, self.view.step / whole) if whole else 0.0
+
+    @property
+    def accuracy(self) -> float | None:
+        found = [done.get("accuracy") for done in self.view.evals if done.get("mode") == "greedy"]
+        return found[-1] if found and isinstance(found[-1], int | float) else None
+
+
+def standing_of(run: RunDirectory, trainings: dict[str, Started] | None = None) -> Standing:
+    """From the run's folder; only what was added to it since the last time is read."""
+    manifest = _manifest(run)
+    alive = is_alive(manifest)
+    live = live_run(run)
+    events = sorted([*live.others, *([live.last] if live.last else [])], key=lambda event: event.get("time") or 0.0)
+    view = view_of(run.name, manifest, alive, events)
+    return Standing(view, run, live, (trainings or _trainings()).get(run.name))
+
+
+def all_standing(most: int) -> tuple[list[Standing], int]:
+    """The newest so many runs, and how many there are."""
+    trainings = _trainings()
+    runs = all_runs()
+    here = {run.name for run in runs}
+    starting = [_without_folder(started) for name, started in trainings.items() if name not in here]
+    return starting + [standing_of(run, trainings) for run in runs[:most]], len(runs) + len(starting)
+
+
+def find_standing(name: str) -> Standing | None:
+    run = next((run for run in all_runs() if run.name == name), None)
+    trainings = _trainings()
+    if run is not None:
+        return standing_of(run, trainings)
+    return _without_folder(trainings[name]) if name in trainings else None
+
+
+def _trainings() -> dict[str, Started]:
+    """The newest training that was started here of each run."""
+    found: dict[str, Started] = {}
+    for started in processes.all_started():
+        if started.words[:1] == ["train"]:
+            found.setdefault(started.about, started)
+    return found
+
+
+def _without_folder(started: Started) -> Standing:
+    status = "queued" if started.is_running else "failed"
+    lines = [line for line in started.said.splitlines() if line.strip()]
+    error = None if status == "queued" else "\n".join(lines[-5:]) or "it ended without a word"
+    return Standing(RunView(started.about, status, error=error), started=started)
+
+
+_manifests: dict[Path, tuple[tuple[int, int], dict[str, object]]] = {}
+
+
+def _manifest(run: RunDirectory) -> dict[str, object]:
+    """Read again only where it was written again."""
+    try:
+        stat = run.manifest.stat()
+    except OSError:
+        return {}
+    mark = (stat.st_mtime_ns, stat.st_ino)
+    kept = _manifests.get(run.manifest)
+    if kept is None or kept[0] != mark:
+        kept = _manifests[run.manifest] = (mark, read_manifest(run))
+    return kept[1]
