@@ -36,15 +36,15 @@ def island(name: str, every_s: float | None = None, **more: Any) -> gr.HTML:
     )
 
 
-def view(asked: list[Any]) -> dict[str, str] | None:
-    """The HTML of a view for the page's state; None where it is what the page has already."""
+def view(asked: list[Any]) -> dict[str, str | None]:
+    """The HTML of a view for the page's state; none where it is what the page has already."""
     name, page, seen = str(asked[0]), _page(asked[1]), asked[2]
     try:
         html = VIEWS[name](page) if name in VIEWS else h("p")
     except Exception as error:
         html = h("div", _in_words(error), class_="note bad", role="alert")
     now = hashlib.blake2s(html.encode(), digest_size=8).hexdigest()
-    return None if now == seen else {"html": html, "seen": now}
+    return {"html": None if now == seen else html, "seen": now}
 
 
 def act(asked: list[Any]) -> dict[str, Any]:

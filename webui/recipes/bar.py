@@ -139,8 +139,9 @@ def open_(page: Page, arguments: Any) -> Answer:
         "recipe": name if kind == "recipe" else "",
         "opened": files.mark_of(text),
         "save_as": "",
-        "tab": "recipes",
     }
+    if arguments.get("stay") is not True:
+        state["tab"] = "recipes"
     before = page.text("text")
     if before.strip() and files.on_disk(page.text("recipe")) != files.mark_of(before):
         kept = ("source", "template", "recipe", "opened", "save_as", "text")

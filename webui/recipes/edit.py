@@ -11,10 +11,11 @@ from collections.abc import Sequence
 import yaml
 
 from grpoctl.errors import Finding, InputError
-from grpoctl.recipe.schema import Recipe
+from grpoctl.recipe.schema import SECTIONS
 from grpoctl.recipe.yaml_text import scalar
 
-_ORDER = {name: place for place, name in enumerate(Recipe.model_fields)}
+_KEYS = [name for section in SECTIONS for name in section.model_fields]
+_ORDER = {name: place for place, name in enumerate(_KEYS)}
 # Text that is the same text to YAML without quotes.
 _PLAIN = re.compile(r"[A-Za-z0-9_./~@+][A-Za-z0-9_./~@+ -]*(:[A-Za-z0-9_./~@+-]+)*")
 
@@ -118,8 +119,10 @@ def _with(text: str, name: yaml.Node, node: yaml.Node, value: str) -> str:
     """The value exchanged; a comment behind it stays in its column where there is room."""
     head, start, end = text[: name.end_mark.index], node.start_mark.index, _end(text, node)
     between = text[name.end_mark.index : max(start, name.end_mark.index + 1)]
-    if "\n" in between:  # a list below its key
-        comment = between.partition("\n")[0].partition("#")[2]
+    is_block = isinstance(node, yaml.ScalarNode) and node.style in ("|", ">")
+    if "\n" in between or is_block:  # a list below its key, or a text below its `|`
+        head_line = text[start:end] if is_block else between
+        comment = head_line.partition("\n")[0].partition("#")[2]
         return f"{head}: {value}{f'  #{comment}' if comment else ''}{text[end:]}"
     end = max(end, name.end_mark.index + 1)
     colon = between.partition(":")[0] + ":"

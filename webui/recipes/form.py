@@ -38,7 +38,8 @@ def view(page: Page) -> Markup:
         wrong.setdefault(finding.key.partition(".")[0], f"{finding.problem}; {finding.fix}")
     sections = [_section(page, section, values, wrong) for section in SECTIONS]
     lists = [h("datalist", *[h("option", value=each) for each in names()], id=name) for name, names in _LISTS.items()]
-    return h("form", *sections, *lists, class_="sections", onsubmit="return false", aria_label=say("Recipe"))
+    title = say("Keys of the recipe")
+    return h("form", *sections, *lists, class_="sections", onsubmit="return false", aria_label=title)
 
 
 def _section(page: Page, section: Any, values: dict[str, str | None], wrong: dict[str, str]) -> Markup:

@@ -75,9 +75,10 @@
       else series.push({ stroke: column.colour, width: 2, dash: column.dash, spanGaps: true, points: { show: column.kind === "points", size: 7 } })
     }
     return {
-      width, height: HEIGHT, padding: [8, 14, 0, 0], legend: { show: false }, series, bands,
+      width, height: HEIGHT, padding: [8, 24, 0, 0], legend: { show: false }, series, bands,
       cursor: { drag: { x: true, y: false }, sync: { key: "grpo" }, points: { show: false } },
-      scales: { x: { time: false } }, axes: [{ ...axis, size: 26 }, { ...axis, size: 54 }],
+      scales: { x: { time: false }, y: { range: (plot, low, high) => high > low ? uPlot.rangeNum(low, high, 0.1, true) : low ? [Math.min(0, 2 * low), Math.max(0, 2 * low)] : [0, 1] } },
+      axes: [{ ...axis, size: 26 }, { ...axis, size: 60, values: (plot, splits) => splits.map(number) }],
     }
   }
 

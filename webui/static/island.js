@@ -25,10 +25,20 @@
   grpo.refresh = () => { for (const each of islands) each.render() }
 
   // --- the recipe's text, which Gradio's editor shows
-  let writeToEditor = null
-  grpo.editor = trigger => { writeToEditor = trigger; if (state.text) trigger("select") }
+  let writeToEditor = null, inStep = false
+  grpo.editor = trigger => {
+    writeToEditor = trigger
+    // Until the editor has said the text back once, what it says is its own empty beginning.
+    const beginning = setInterval(() => {
+      if (inStep) clearInterval(beginning)
+      else if (state.text) trigger("select")
+    }, 150)
+  }
   grpo.first = "recipe:quickstart" // what a page that was never used opens
-  grpo.typed = text => { if (text !== null && text !== state.text) grpo.set({ text }) }
+  grpo.typed = text => {
+    if (text === state.text) inStep = true
+    else if (inStep && text !== null) grpo.set({ text })
+  }
   grpo.write = text => { grpo.set({ text }); if (writeToEditor) writeToEditor("select") }
 
   function openTab(name) {
@@ -66,7 +76,7 @@
       }
       islands.push(this)
       if (everyS) this.timer = setInterval(() => this.tick(), everyS * 1000)
-      if (name === "recipe-bar" && state.text === undefined) this.act("open", { value: grpo.first })
+      if (name === "recipe-bar" && state.text === undefined) this.act("open", { value: grpo.first, stay: true })
       this.render()
     }
     shown() { return this.root.isConnected && this.element.offsetParent !== null && !document.hidden }
@@ -80,7 +90,9 @@
       this.busy = true
       try {
         const found = await this.server.view([this.name, state, this.seen])
-        if (found) { this.seen = found.seen; this.put(found.html) }
+        // Gradio's client answers for a server that is gone, with something else
+        if (!found || !found.seen) throw new Error("no answer")
+        if (found.html !== null) { this.seen = found.seen; this.put(found.html) }
         answered(true)
       } catch (error) { answered(false); console.debug(error) } finally {
         this.busy = false
@@ -92,12 +104,19 @@
         morphStyle: "innerHTML", ignoreActiveValue: true,
         callbacks: {
           // What a script drew into stays, and so does a part that the user has opened or closed.
-          beforeNodeMorphed: (old, now) => !(old.dataset && "keep" in old.dataset && now.dataset && old.dataset.keep === now.dataset.keep),
+          beforeNodeMorphed: (old, now) => {
+            if (!(old.dataset && "keep" in old.dataset && now.dataset && old.dataset.keep === now.dataset.keep)) return true
+            for (const each of now.attributes) if (old.getAttribute(each.name) !== each.value) old.setAttribute(each.name, each.value)
+            return false
+          },
           beforeAttributeUpdated: (name, node) => !(name === "open" && node.tagName === "DETAILS"),
         },
       })
       for (const field of this.root.querySelectorAll("[data-value]")) {
         if (field !== document.activeElement && field.value !== field.dataset.value) field.value = field.dataset.value
+      }
+      for (const box of this.root.querySelectorAll("input[data-state][type=checkbox],input[data-state][type=radio]")) {
+        if (box !== document.activeElement) box.checked = box.hasAttribute("checked")
       }
       for (const end of this.root.querySelectorAll("[data-tail]")) {
         if (!end.dataset.held) end.scrollTop = end.scrollHeight
@@ -143,6 +162,7 @@
       if (source && "disabled" in source && source.tagName === "BUTTON") source.disabled = true
       try {
         const answer = await this.server.act([name, state, args])
+        if (!answer || !answer.state) throw new Error("no answer")
         if (answer.write !== null) grpo.write(answer.write)
         if (Object.keys(answer.state).length) grpo.set(answer.state)
         say(answer.said, answer.wrong)
