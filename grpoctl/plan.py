@@ -6,10 +6,14 @@ from pathlib import Path
 
 from grpoctl.engines.base import Engine, engine_for
 from grpoctl.errors import Finding, InputError, RecipeError
+from grpoctl.held_keys import changed_ones
+from grpoctl.packages import missing_packages
 from grpoctl.paths import user_path
 from grpoctl.preflight import Preflight, check
-from grpoctl.recipe.load import find_recipe, read_recipe, read_resolved
+from grpoctl.preflight.surroundings import packages_asked_for
+from grpoctl.recipe.load import COMMAND_LINE, RecipeReading, find_recipe, read_recipe, read_resolved
 from grpoctl.recipe.schema import Recipe
+from grpoctl.run import checkpoints
 from grpoctl.run.directory import RunDirectory, all_runs, find_run
 from grpoctl.run.manifest import read_manifest
 from grpoctl.run.view import view_run
@@ -50,6 +54,8 @@ def plan_new(recipe_file: str, overrides: Sequence[str]) -> Plan:
     if plan.found.recipe is not None and plan.recipe.resume_from_checkpoint is not None and plan.recipe.output_dir:
         folder = RunDirectory(user_path(plan.recipe.output_dir))
         plan.resumed = folder if folder.manifest.is_file() else None
+        if plan.resumed is not None and not plan.found.errors:
+            _refuse_other_weights(plan.resumed, reading)
     return plan
 
 
@@ -72,15 +78,24 @@ def plan_resume(name: str, overrides: Sequence[str]) -> Plan:
         elsewhere = Finding("was started in another folder", f"go on from there: cd {started_in}", file=run.name)
         raise InputError([*found.errors, elsewhere])
     if not found.errors:
+        _refuse_other_weights(run, reading)
         _refuse_a_finished_run(run, plan)
     return plan
+
+
+def _refuse_other_weights(run: RunDirectory, reading: RecipeReading) -> None:
+    """Before anything of the run is written: what does not fit its checkpoint would leave it unreadable."""
+    changed = changed_ones(run, reading)
+    if changed:
+        raise InputError(changed)
 
 
 def _refuse_a_finished_run(run: RunDirectory, plan: Plan) -> None:
     view = view_run(run)
     if view.status == "finished" and plan.max_steps <= view.step:
-        unfinished = [other.name for other in all_runs() if view_run(other).status in ("stopped", "dead", "failed")]
-        another = f", or go on with another: grpoctl train --resume {unfinished[0]}" if unfinished else ""
+        ended_early = [other for other in all_runs() if view_run(other).status in ("stopped", "dead", "failed")]
+        hopeful = [other.name for other in ended_early if checkpoints.steps_of(other)]
+        another = f", or go on with another: grpoctl train --resume {hopeful[0]}" if hopeful else ""
         fix = f"give more steps to go on (max_steps={2 * view.step}){another}"
         raise InputError(Finding(f"is finished at step {view.step}", fix, file=run.name))
 
@@ -90,7 +105,21 @@ def refuse_what_cannot_train(plan: Plan) -> Engine:
     recipe = plan.recipe
     if recipe.is_export:
         raise InputError(Finding("is an export recipe", "name a data set and rewards to train", file=plan.recipe_file))
-    return engine_for(recipe.engine, plan.recipe_file)
+    overridden = any(word.startswith("engine=") for word in plan.overrides)
+    return engine_for(recipe.engine, COMMAND_LINE if overridden else plan.recipe_file)
+
+
+def refuse_missing_packages(plan: Plan) -> None:
+    """What the recipe asks for beside its engine; check warns of it, as the recipe may be for another Python."""
+    lacking = [(key, package) for key, package in packages_asked_for(plan.recipe) if missing_packages((package,))]
+    if lacking:
+        raise InputError(
+            [
+                Finding(f"needs {package}, which is not installed here", f"pip install {package}, or take it out",
+                        key=key, file=plan.recipe_file)
+                for key, package in lacking
+            ]
+        )  # fmt: skip
 
 
 def refuse_missing_data(plan: Plan) -> None:

@@ -1,7 +1,8 @@
 """How is a planned run carried out: its folder, the place it goes on from, its end?"""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,7 +18,7 @@ from grpoctl.recipe.schema import Recipe
 from grpoctl.rewards.own import own_files
 from grpoctl.run import checkpoints
 from grpoctl.run.directory import RunDirectory, new_run_directory
-from grpoctl.run.events import Stream
+from grpoctl.run.events import STEP, Stream, read_events
 from grpoctl.run.files import write_json, write_whole
 from grpoctl.run.manifest import make_manifest, read_manifest, sha256, write_manifest
 from grpoctl.run.stop import StopRequest
@@ -32,7 +33,7 @@ def carry_out(plan: Plan, engine: Engine, screen: TextIO) -> tuple[RunDirectory,
     if not engine.leads(plan.recipe):
         return _beside_the_leader(plan, engine, screen)
     run = plan.resumed or _new_folder(plan)
-    with run.held(), narrating(run, screen):
+    with run.held(), narrating(run, screen), _as_it_was_where_nothing_was_trained(plan, run):
         checkpoint = _prepare_folder(plan, run)
         for finding in plan.found.warnings:  # which the screen has had already
             _log.warning("%s", finding, extra={"log_only": True})
@@ -41,6 +42,23 @@ def carry_out(plan: Plan, engine: Engine, screen: TextIO) -> tuple[RunDirectory,
         if command is not None:
             return run, in_processes(command, plan, run, checkpoint)
         return run, _in_this_process(plan, engine, run, checkpoint)
+
+
+@contextmanager
+def _as_it_was_where_nothing_was_trained(plan: Plan, run: RunDirectory) -> Iterator[None]:
+    """A start that fails leaves the recipe of the run that it would go on with: its model is still that recipe's."""
+    if plan.resumed is None:
+        yield
+        return
+    kept = {path: path.read_text(encoding="utf-8") for path in (run.resolved, run.manifest) if path.is_file()}
+    told = run.events.stat().st_size if run.events.is_file() else 0
+    try:
+        yield
+    except Exception:
+        if not any(event["event"] == STEP for event in read_events(run.events, told)[0]):
+            for path, text in kept.items():
+                write_whole(path, text)
+        raise
 
 
 def _beside_the_leader(plan: Plan, engine: Engine, screen: TextIO) -> tuple[RunDirectory, Outcome]:

@@ -4,8 +4,8 @@
   grpoctl webui --port 7900
   GRPOCTL_WEBUI_PASSWORD=… grpoctl webui --host 0.0.0.0
 
-It shows the runs below saves/ and the recipes in recipes/ of the folder that you stand in. What it starts goes on when it
-ends. On another address than this machine's own it insists on a password, by the environment or a file of it."""
+It shows the runs below saves/ and the recipes in recipes/ of the folder that you stand in. What it starts goes on when
+it ends. On another address than this machine's own it insists on a password, by the environment or a file of it."""
 
 import argparse
 import os

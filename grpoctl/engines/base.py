@@ -31,6 +31,10 @@ class EngineNeeds:
     parity: str | None = None  # the module that `grpoctl parity` asks
     study: str | None = None  # the module that `grpoctl study` asks
     extra: str | None = None  # what `pip install 'grpoctl[…]'` calls it, where that is not the engine's name
+    install: str | None = None  # how it is installed, where pip alone does not do it
+
+    def how_to_install(self, name: str) -> str:
+        return self.install or f"install them: pip install 'grpoctl[{self.extra or name}]'"
 
 
 ENGINES: dict[str, EngineNeeds] = {
@@ -50,6 +54,7 @@ ENGINES: dict[str, EngineNeeds] = {
         "MaxText's models under Tunix, on TPU",
         ("jax", "flax", "google-tunix", "qwix", "orbax-checkpoint", "maxtext"),
         python=(3, 12),
+        install="make install-maxtext, in a checkout, makes an environment that has it",
         implementation="grpoctl.engines.tunix:TunixEngine",
     ),
     "mlp": EngineNeeds(
@@ -118,7 +123,8 @@ class Engine(Protocol):
         ...
 
     def leads(self, recipe: "Recipe") -> bool:
-        """Whether this is the host that owns the run folder. Where several train one run, they meet here first."""
+        """Whether this is the host that owns the run folder. Where several train one run, they meet here first; where
+        the devices are not here that the recipe asks for, it ends here, before anything is written."""
         ...
 
     def train(self, job: TrainJob) -> Outcome: ...
@@ -140,13 +146,9 @@ def engine_for(name: str, file: str) -> Engine:
     missing = missing_packages(needs.packages)
     if sys.version_info < needs.python:
         version = ".".join(map(str, needs.python))
-        fault = (f"is {name}, which needs Python {version}", "run it where that is")
+        fault = (f"is {name}, which needs Python {version}", needs.install or "run it where that is")
     elif missing:
-        extra = needs.extra or name
-        fault = (
-            f"is {name}, and this Python lacks {', '.join(missing)}",
-            f"install them: pip install 'grpoctl[{extra}]'",
-        )
+        fault = (f"is {name}, and this Python lacks {', '.join(missing)}", needs.how_to_install(name))
     if fault is not None:
         raise InputError(Finding(*fault, key="engine", file=file))
     return load_engine(name)

@@ -108,7 +108,8 @@ def _compare(one: Replayed, other: Replayed, start: dict[str, Array], recipe: Re
         losses=_apart(one.losses, other.losses),
         kls=_apart(one.kls, other.kls),
         grad_norms=_apart(one.grad_norms, other.grad_norms),
-        weights=_norm(apart) / _norm(way),
+        # A warm-up's first rate is 0: where neither has moved, they are not apart.
+        weights=_norm(apart) / _norm(way) if _norm(way) else float(_norm(apart) > 0),
     )
 
 

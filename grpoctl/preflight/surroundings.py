@@ -1,6 +1,7 @@
 """Can the recipe run where it is: is its folder free, its engine installed, its hardware here?"""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,15 +53,15 @@ def check_engine(recipe: Recipe, machine: Machine, tell: Teller) -> None:
     missing = missing_packages(needs.packages)
     if sys.version_info < needs.python:
         version = ".".join(map(str, needs.python))
-        tell.warn("engine", f"is {recipe.engine}, which needs Python {version}", "run it where that is")
+        fix = needs.install or "run it where that is"
+        tell.warn("engine", f"is {recipe.engine}, which needs Python {version}", fix)
     elif missing:
-        extra = needs.extra or recipe.engine
         lacks = f"is {recipe.engine}, and this Python lacks {', '.join(missing)}"
-        tell.warn("engine", lacks, f"install them: pip install 'grpoctl[{extra}]'")
+        tell.warn("engine", lacks, needs.how_to_install(recipe.engine))
     engine = load_engine(recipe.engine)
     for refused in engine.unsupported(recipe):
         tell.error(refused.key, refused.problem, refused.fix)
-    for key, package in _packages_asked_for(recipe):
+    for key, package in packages_asked_for(recipe):
         if missing_packages((package,)):
             tell.warn(key, f"needs {package}, which is not installed here", f"install it: pip install {package}")
     if recipe.engine == "trl" and not machine.gpus:
@@ -72,12 +73,32 @@ def check_engine(recipe: Recipe, machine: Machine, tell: Teller) -> None:
             f"is {recipe.nproc_per_node}, and this machine has {len(machine.gpus)} GPU{'s' * (len(machine.gpus) > 1)}"
         )
         tell.warn("nproc_per_node", said, "run it where there are more, or lower it")
+    if recipe.engine in ("tunix", "maxtext"):
+        _check_mesh(recipe, machine, tell)
     if recipe.engine == "maxtext" and not machine.tpus:
         tell.warn(
             "model_name_or_path",
             "is meant for TPUs under engine maxtext, and none is here",
             "run it where there is one",
         )
+
+
+def _check_mesh(recipe: Recipe, machine: Machine, tell: Teller) -> None:
+    """Several hosts have devices that this one cannot see."""
+    rollout = recipe.rollout_mesh
+    asked = recipe.mesh.fsdp * recipe.mesh.tensor + (rollout.fsdp * rollout.tensor if rollout is not None else 0)
+    here = machine.tpus or len(machine.gpus) or _simulated_devices()
+    if asked > here and recipe.skip_jax_distributed_system:
+        key, whose = ("mesh", "") if rollout is None else ("rollout_mesh", ", with those of mesh")
+        said = f"asks for {asked} devices{whose}, and this machine has {here}"
+        tell.warn(key, said, "run it where there are more, or ask for fewer")
+
+
+def _simulated_devices() -> int:
+    """A CPU is one device to JAX, unless the environment says that it is several."""
+    found = re.search(r"xla_force_host_platform_device_count=(\d+)", os.environ.get("XLA_FLAGS", ""))
+    said = found[1] if found else os.environ.get("JAX_NUM_CPU_DEVICES", "")
+    return int(said) if said.isdigit() and int(said) > 0 else 1
 
 
 def check_paths(recipe: Recipe, tell: Teller) -> None:
@@ -96,7 +117,7 @@ def check_paths(recipe: Recipe, tell: Teller) -> None:
             tell.warn(key, "holds a $, and no environment variable is read in a recipe", "write the path out")
 
 
-def _packages_asked_for(recipe: Recipe) -> Iterator[tuple[str, str]]:
+def packages_asked_for(recipe: Recipe) -> Iterator[tuple[str, str]]:
     """Keys that need a package beyond the engine's own."""
     for sink in recipe.report_to:
         if sink not in ("none", "all"):
@@ -110,3 +131,5 @@ def _packages_asked_for(recipe: Recipe) -> Iterator[tuple[str, str]]:
             "flash_attn": ("flash-attn", recipe.flash_attn in ("fa2", "fa3")),
         }
         yield from ((key, package) for key, (package, needed) in asked.items() if needed)
+    elif recipe.use_vllm:
+        yield "use_vllm", "vllm"

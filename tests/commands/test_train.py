@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_run import make_run
 
 pytest.importorskip("trl")
 
@@ -199,6 +200,39 @@ def test_resume_keeps_the_values_of_the_run_and_takes_new_ones(
     resolved = json.loads(run.resolved.read_text())
     assert (resolved["learning_rate"], resolved["max_steps"]) == (1e-3, 10)
     assert json.loads(run.manifest.read_text())["overrides"] == ["max_steps=10", *SMALL[1:], "learning_rate=1e-3"]
+
+
+def test_a_resume_that_fails_as_it_starts_leaves_the_run_usable(
+    grpoctl: Grpoctl, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert grpoctl("train", "quickstart", *SMALL)[0] == 0
+    (run,) = all_runs()
+    before = run.resolved.read_text(), run.manifest.read_text()
+    with monkeypatch.context() as broken:
+        broken.setattr("grpoctl.engines.trl.TrlEngine.train", lambda self, job: 1 / 0)
+        assert grpoctl("train", "--resume", run.name, "max_steps=9", "learning_rate=1e-4")[0] == 1
+    assert (run.resolved.read_text(), run.manifest.read_text()) == before
+    assert grpoctl("train", "--resume", run.name, "max_steps=9")[0] == 0
+
+
+def test_a_package_that_the_recipe_asks_for_is_wanted_before_the_run_has_a_folder(
+    grpoctl: Grpoctl, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grpoctl.plan.missing_packages", lambda packages: list(packages))
+    code, _, err = grpoctl("train", "quickstart", *SMALL, "use_vllm=true")
+    assert code == 2
+    assert err.splitlines()[-1] == (
+        "quickstart: use_vllm: needs vllm, which is not installed here; pip install vllm, or take it out."
+    )
+    assert all_runs() == []
+
+
+def test_a_finished_run_is_not_exchanged_for_one_without_a_checkpoint(grpoctl: Grpoctl, runs: Path) -> None:
+    assert grpoctl("train", "quickstart", *SMALL)[0] == 0
+    (run,) = all_runs()
+    make_run(runs / "hopeless", (ev.RUN_FAILED, {"step": 0, "error": "x"}))
+    _, _, err = grpoctl("train", "--resume", run.name)
+    assert err == f"{run.name}: is finished at step 8; give more steps to go on (max_steps=16).\n"
 
 
 def test_resume_without_a_checkpoint_starts_again_and_says_so(grpoctl: Grpoctl, runs: Path) -> None:

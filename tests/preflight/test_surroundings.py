@@ -119,3 +119,33 @@ def test_the_extra_of_the_mlp_engine_is_mnist(tmp_path: Path, monkeypatch: pytes
 def checked_again(folder: Path) -> Preflight:
     """The recipe that is already in a folder, as whoever asks."""
     return check(read_recipe(str(folder / "r.yaml"), (f"output_dir={folder}/new",)), LAPTOP)
+
+
+def test_devices_that_cannot_be_here_are_a_warning_on_jax(
+    checked: Callable[..., Preflight], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    monkeypatch.delenv("JAX_NUM_CPU_DEVICES", raising=False)
+
+    def warned(*overrides: str) -> list[str]:
+        found = checked("engine: tunix\n", *overrides).warnings
+        return [f"{finding.key}: {finding.problem}" for finding in found if "mesh" in finding.key]
+
+    assert warned() == []
+    assert warned("mesh.fsdp=2", "mesh.tensor=2") == ["mesh: asks for 4 devices, and this machine has 1"]
+    assert warned("rollout_mesh.fsdp=1") == [
+        "rollout_mesh: asks for 2 devices, with those of mesh, and this machine has 1"
+    ]
+    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
+    assert warned("mesh.fsdp=2", "mesh.tensor=2") == []
+
+
+def test_a_layer_that_no_model_of_tunix_has_is_an_error(checked: Callable[..., Preflight]) -> None:
+    (finding,) = checked("engine: tunix\n", "lora_target=q_proj,c_attn").errors
+    assert finding.key == "lora_target" and finding.problem.startswith("names c_attn, and the layers are q_proj, ")
+
+
+def test_a_trace_longer_than_the_run_is_a_warning(checked: Callable[..., Preflight]) -> None:
+    found = checked("engine: tunix\nprofile_steps: 3\n", "max_steps=3").warnings
+    assert [finding.key for finding in found if "steps" in finding.key] == ["profile_steps"]
+    assert checked("engine: tunix\nprofile_steps: 3\n", "max_steps=5").warnings == []

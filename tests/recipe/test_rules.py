@@ -84,7 +84,7 @@ def test_a_contradiction_is_found_once_and_alone(text: str, finding: str) -> Non
     "text",
     [
         "stage: ppo\nhidden_sizes: [8]",
-        "engine: tunix\nmesh: {fsdp: 2}\nremat: custom\nremat_offload: x",
+        "engine: maxtext\nmesh: {fsdp: 2}\nremat: custom\nremat_offload: x",
         "engine: tunix\nquantization_bit: 8\nfinetuning_type: full",
         "engine: tunix\nnproc_per_node: 1",  # a default is no wish
         "epsilon_high: 0.28",

@@ -31,12 +31,12 @@ class TunixEngine:
         return None  # one process a host drives all of its devices
 
     def leads(self, recipe: "Recipe") -> bool:
-        if recipe.skip_jax_distributed_system:
-            return True
         _prepare(recipe)
-        from grpoctl.engines.tunix import hosts
+        from grpoctl.engines.tunix import devices, hosts
 
-        hosts.join(recipe.ddp_timeout)
+        if not recipe.skip_jax_distributed_system:
+            hosts.join(recipe.ddp_timeout)
+        devices.refuse_too_few(recipe)
         return hosts.leads()
 
     def train(self, job: TrainJob) -> Outcome:
@@ -62,7 +62,7 @@ class TunixEngine:
 
     def _model_faults(self, recipe: "Recipe") -> Iterator[Unsupported]:
         """What Tunix's model of this family would compute otherwise than the model was made."""
-        from grpoctl.engines.tunix.families import faults_of
+        from grpoctl.engines.tunix.families import ALL_LINEAR, faults_of
         from grpoctl.engines.tunix.maxtext_arguments import maxtext_faults
         from grpoctl.model_files import find_base
         from grpoctl.tokenizer_files import json_of
@@ -72,6 +72,10 @@ class TunixEngine:
         faults = maxtext_faults if recipe.engine == "maxtext" else faults_of
         for problem, fix in faults(config) if config else ():
             yield Unsupported("model_name_or_path", problem, fix)
+        for word in recipe.lora_target if recipe.finetuning_type == "lora" else ():
+            if word != "all" and word.rpartition(".")[2] not in ALL_LINEAR:
+                problem = f"names {word}, and the layers are {', '.join(ALL_LINEAR)}"
+                yield Unsupported("lora_target", problem, "name some of these, or all")
 
 
 def _prepare(recipe: "Recipe") -> None:

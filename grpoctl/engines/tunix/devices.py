@@ -5,9 +5,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import jax
 
+from grpoctl.errors import Finding, InputError
 from grpoctl.recipe.schema import Recipe
 
 _log = logging.getLogger(__name__)
@@ -35,6 +37,33 @@ def cache_folder() -> Path:
     """Where compiled programs are kept: a second start finds those of the first."""
     root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(root) / "grpoctl" / "jax"
+
+
+def refuse_too_few(recipe: Recipe) -> None:
+    """InputError where the devices of the recipe's meshes are not here."""
+    mesh, rollout = recipe.mesh, recipe.rollout_mesh
+    devices_for(mesh.fsdp, mesh.tensor, 0)
+    if rollout is not None:
+        devices_for(rollout.fsdp, rollout.tensor, mesh.fsdp * mesh.tensor)
+
+
+def devices_for(fsdp: int, tensor: int, taken: int) -> list[Any]:
+    """The devices of a mesh, behind those that another one has."""
+    try:
+        devices = jax.devices()
+    except RuntimeError as error:  # JAX_PLATFORMS names what is not here
+        platforms = os.environ.get("JAX_PLATFORMS", "")
+        reason = str(error).partition("\n")[0][:160]
+        fix = "unset it, or install what drives that device"
+        problem = f"is {platforms}, which JAX cannot use ({reason})"
+        raise InputError(Finding(problem, fix, file="JAX_PLATFORMS")) from None
+    left = devices[taken:]
+    if fsdp * tensor <= len(left):
+        return list(left[: fsdp * tensor])
+    there = f"{len(left)} of {len(devices)} are left" if taken else f"there are {len(left)}"
+    fix = "ask for fewer" if left else "take it out: the trainer's own devices draw then"
+    problem = f"asks for {fsdp} x {tensor} devices, and {there}"
+    raise InputError(Finding(problem, fix, key="rollout_mesh" if taken else "mesh"))
 
 
 def memory_in_words() -> str:

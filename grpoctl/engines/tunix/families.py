@@ -11,6 +11,9 @@ _ROPE_TYPES = ("default", "linear", "llama3")
 _NEEDED = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 _OTHER_ENGINE = "use engine: trl"
 
+# The layers that PEFT's all-linear takes in the models that Tunix has.
+ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
 _PROJECTIONS = {
     "self_attn.q_proj.weight": "attn.q_proj.w",
     "self_attn.k_proj.weight": "attn.k_proj.w",

@@ -16,11 +16,10 @@ from flax.traverse_util import flatten_dict
 from jax import numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from grpoctl.engines.tunix.families import ALL_LINEAR
 from grpoctl.engines.tunix.models import Array, places_of
 from grpoctl.errors import Finding, ModelError
 
-# The layers that PEFT's all-linear takes in the models that Tunix has.
-ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _PREFIX = "base_model.model."
 
 

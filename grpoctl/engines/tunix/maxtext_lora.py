@@ -15,8 +15,8 @@ from flax import nnx
 from jax import numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec
 
+from grpoctl.engines.tunix.families import ALL_LINEAR
 from grpoctl.engines.tunix.hf_folder import Array
-from grpoctl.engines.tunix.lora import ALL_LINEAR
 from grpoctl.engines.tunix.maxtext_weights import Weight, part_of, to_hf, to_maxtext, weights_of
 from grpoctl.errors import Finding, ModelError
 

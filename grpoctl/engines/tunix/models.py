@@ -17,6 +17,7 @@ from flax import nnx
 from jax.sharding import Mesh
 from safetensors import SafetensorError, safe_open
 
+from grpoctl.engines.tunix.devices import devices_for
 from grpoctl.engines.tunix.families import FAMILIES, faults_of, model_config_values, rope_of
 from grpoctl.engines.tunix.parts import mend
 from grpoctl.engines.tunix.rope import inverse_frequencies, turn_by
@@ -31,13 +32,8 @@ _EMBEDDING = "model.embed_tokens.weight"
 
 def make_mesh(fsdp: int, tensor: int, *, behind: Mesh | None = None) -> Mesh:
     """The first devices, or the first behind another mesh: rows share the weights out, columns the heads."""
-    taken = 0 if behind is None else behind.size
-    devices = jax.devices()[taken:]
-    if fsdp * tensor > len(devices):
-        left = f"{len(devices)} of {len(devices) + taken} are left" if taken else f"there are {len(devices)}"
-        problem = f"asks for {fsdp} x {tensor} devices, and {left}"
-        raise ModelError(Finding(problem, "ask for fewer", key="rollout_mesh" if taken else "mesh"))
-    return Mesh(np.array(devices[: fsdp * tensor]).reshape(fsdp, tensor), ("fsdp", "tp"))
+    devices = devices_for(fsdp, tensor, 0 if behind is None else behind.size)
+    return Mesh(np.array(devices).reshape(fsdp, tensor), ("fsdp", "tp"))
 
 
 def load_model(folder: Path, mesh: Mesh, *, dtype: str, param_dtype: str, remat: str) -> nnx.Module:

@@ -113,11 +113,10 @@ _ONLY = {
         "mesh",
         "rollout_mesh",
         "remat",
-        "remat_offload",
         "skip_jax_distributed_system",
         "profile_steps",
     ),
-    "maxtext": ("attention", "maxtext_model"),
+    "maxtext": ("attention", "maxtext_model", "remat_offload"),
     "mlp": ("group", "baseline", "baseline_decay"),
 }
 
@@ -138,6 +137,18 @@ def keys_of_another_engine_are_refused(recipe: Recipe) -> Iterator[Clash]:
                 )
 
 
+# The first steps compile, and a trace of those would hold little else.
+_NOT_TRACED = 2
+
+
+@rule
+def there_are_steps_to_trace(recipe: Recipe) -> Iterator[Clash]:
+    if recipe.profile_steps and 0 < recipe.max_steps < recipe.profile_steps + _NOT_TRACED:
+        traced = max(0, recipe.max_steps - _NOT_TRACED)
+        said = f"is {recipe.profile_steps}, and of {recipe.max_steps} steps {traced} come behind the two that compile"
+        yield Clash("profile_steps", said, "give more steps, or trace fewer", ("max_steps",), warning=True)
+
+
 @rule
 def remat_is_said_once(recipe: Recipe) -> Iterator[Clash]:
     if recipe.disable_gradient_checkpointing and recipe.remat not in (None, "none"):
@@ -147,5 +158,5 @@ def remat_is_said_once(recipe: Recipe) -> Iterator[Clash]:
             "keep one of them",
             ("disable_gradient_checkpointing", "engine"),
         )
-    if recipe.remat_offload and recipe.remat != "custom":
+    if recipe.remat_offload and recipe.remat != "custom" and engine_of(recipe) == "maxtext":
         yield Clash("remat_offload", "does nothing without remat: custom", "add that, or take it out", ("remat",))
