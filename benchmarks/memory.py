@@ -171,15 +171,20 @@ def recipe_of(case: Case, folder: Path) -> dict[str, Any]:
     }
 
 
+def write_files(case: Case, folder: Path) -> None:
+    """The model, the data and the recipe."""
+    write_model(case, folder / "model")
+    digits = case.prompt - _TEMPLATE_TOKENS
+    rows = [{"question": str(10 ** (digits - 1) + number), "answer": str(number)} for number in range(16)]
+    (folder / "sums.json").write_text(json.dumps(rows))
+    (folder / "recipe.yaml").write_text(json.dumps(recipe_of(case, folder)))
+
+
 def measure(case: Case) -> dict[str, Any]:
     """Train it in a process of its own."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_model(case, folder / "model")
-        digits = case.prompt - _TEMPLATE_TOKENS
-        rows = [{"question": str(10 ** (digits - 1) + number), "answer": str(number)} for number in range(16)]
-        (folder / "sums.json").write_text(json.dumps(rows))
-        (folder / "recipe.yaml").write_text(json.dumps(recipe_of(case, folder)))
+        write_files(case, folder)
         step = Path(__file__).with_name("memory_step.py")
         done = subprocess.run([sys.executable, step, folder], capture_output=True, text=True, check=False)
     if done.returncode:

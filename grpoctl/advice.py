@@ -27,14 +27,19 @@ class Advice:
 
 @dataclass
 class History:
-    """The logged steps so far, and the recipe that they come from."""
+    """The logged steps so far, and the recipe that they come from; before `resumed_at` it may have been another one."""
 
     recipe: Recipe
     steps: list[Event] = field(default_factory=list)
+    resumed_at: int = 0
+
+    @property
+    def has_a_window(self) -> bool:
+        return len(self.steps) - self.resumed_at >= _WINDOW
 
     def mean(self, name: str, *, first: bool = False) -> float | None:
-        """The mean of a metric over the last steps (or the first); None where it is not there."""
-        some = islice(self.steps, _WINDOW) if first else self.steps[-_WINDOW:]
+        """The mean of a metric over the last steps since a resume (or the first); None where it is not there."""
+        some = islice(self.steps, _WINDOW) if first else self.steps[self.resumed_at :][-_WINDOW:]
         values = [step[name] for step in some if isinstance(step.get(name), int | float)]
         return fmean(values) if values else None
 
@@ -60,7 +65,7 @@ class Advisor:
     def __init__(self, recipe: Recipe, stream: Stream, earlier: Sequence[Event] = ()) -> None:
         """`earlier` holds the events of a run that is gone on with."""
         steps = [event for event in earlier if event["event"] == ev.STEP]
-        self._history, self._stream = History(recipe, steps), stream
+        self._history, self._stream = History(recipe, steps, resumed_at=len(steps)), stream
         self._said: dict[str, int] = {}
 
     def hear(self, event: Event) -> None:
@@ -79,7 +84,7 @@ class Advisor:
 
 def advise(history: History) -> list[Advice]:
     """All that the steps so far call for."""
-    if len(history.steps) < _WINDOW:
+    if not history.has_a_window:
         return [*_failing_rewards(history)]
     return [advice for check in _CHECKS for advice in check(history)]
 
@@ -99,6 +104,9 @@ def _failing_rewards(history: History) -> Iterator[Advice]:
 def _flat_groups(history: History) -> Iterator[Advice]:
     share, solved = history.mean("zero_std_share"), history.mean("rewards/accuracy/mean")
     if share is None or share <= 0.5:
+        return
+    if history.recipe.reads_pictures:
+        yield from _flat_groups_of_pictures(share, solved)
         return
     group = history.recipe.num_generations
     said = f"{share:.0%} of the groups have no spread: all their answers earn the same, so they teach nothing."
@@ -122,15 +130,30 @@ def _flat_groups(history: History) -> Iterator[Advice]:
         yield Advice("flat_groups", f"{said} Raise num_generations.")
 
 
+def _flat_groups_of_pictures(share: float, solved: float | None) -> Iterator[Advice]:
+    """A network that reads most digits is sure of most, as it should be; one that reads few is stuck."""
+    if solved is not None and solved < 0.5:
+        yield Advice(
+            "flat_groups",
+            f"{share:.0%} of the pictures get the same answer every time, and {solved:.0%} of the answers are right: "
+            "the network is sure of wrong ones, and what no answer is right on earns no push. Lower learning_rate, "
+            "raise temperature, or take another seed.",
+        )
+
+
 @_check
 def _kl_runs_away(history: History) -> Iterator[Advice]:
     now, before = history.mean("kl"), history.mean("kl", first=True)
     if now is not None and before is not None and now > 0.5 and now > 3 * before:
         yield Advice(
             "kl",
-            f"The model runs away from its start: KL {now:.2f} a token, after {before:.3f} in the first steps. "
-            f"Lower learning_rate (it is {history.recipe.learning_rate:g}) or raise pref_beta.",
+            f"The model runs away from its start: KL {now:.2f} {_each(history)}, after {before:.3f} in the first "
+            f"steps. Lower learning_rate (it is {history.recipe.learning_rate:g}) or raise pref_beta.",
         )
+
+
+def _each(history: History) -> str:
+    return "an answer" if history.recipe.reads_pictures else "a token"
 
 
 @_check
@@ -164,6 +187,8 @@ def _form_without_answers(history: History) -> Iterator[Advice]:
     solved, best = history.mean("rewards/accuracy/mean"), history.best("rewards/accuracy/mean")
     now, before = history.mean("reward"), history.mean("reward", first=True)
     form = history.mean("rewards/format/mean")
+    if history.recipe.reads_pictures:
+        return  # a digit has no form
     if solved is None or best is None or now is None or before is None:
         return
     if best > 0.05 and solved < 0.5 * best and (now >= before or (form or 0) > 0.9):

@@ -77,8 +77,10 @@ class EvalReport:
 def how_to_ask(
     recipe: Recipe, sampler: Sampler, problems: Sequence[Problem], mode: str, k: int = 1, seed: int | None = None
 ) -> HowToAsk:
-    given = recipe.per_device_eval_batch_size
+    given, sampling = recipe.per_device_eval_batch_size, getattr(recipe.eval_modes, mode)
     rows = given if given is not None else sampler.rows_at_once([problem.prompt for problem in problems])
+    # The likeliest answer is the same however often it is asked for.
+    k = 1 if sampling.temperature == 0 or sampling.top_k == 1 else k
     return HowToAsk(mode, k, recipe.seed if seed is None else seed, max(1, rows))
 
 

@@ -77,6 +77,10 @@ class Session:
         return self._target.name
 
     @property
+    def reads_pictures(self) -> bool:
+        return self._target.recipe.reads_pictures
+
+    @property
     def folder(self) -> Path:
         """Where samples and reports are kept: with the run, or below the runs folder for a model without one."""
         if self._target.run is not None:

@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 from grpoctl.advice import Advisor
+from grpoctl.counted import counted
 from grpoctl.engines.base import Outcome, TrainJob
 from grpoctl.errors import Finding, GrpoctlError, InputError
 from grpoctl.model_files import find_base
@@ -56,7 +57,7 @@ def tell_end(stream: Stream, run: RunDirectory, outcome: Outcome) -> None:
     evals = [event for event in view_run(run).evals if event.get("mode") == "greedy"]
     if len(evals) > 1:
         first, last = evals[0], evals[-1]
-        after = f"{last['accuracy']:.3f} after {last['step']} steps"
+        after = f"{last['accuracy']:.3f} after {counted(last['step'], 'step')}"
         _log.info("%s: %.3f right before, %s", last["dataset"], first["accuracy"], after)
     reached = f"at step {outcome.step} of {outcome.max_steps}"
     if outcome.stopped_by is None:

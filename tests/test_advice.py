@@ -36,8 +36,11 @@ def steps(count: int, **changes: float | None) -> list[Metrics]:
     return [{**HEALTHY, **{name.replace("__", "/"): value for name, value in changes.items()}}] * count
 
 
-def recipe() -> Recipe:
-    found = read_recipe_text(TEXT, "r.yaml").recipe
+DIGITS = "hidden_sizes: [128, 128]\ndataset: digits\nnum_generations: 8\nlearning_rate: 2e-3\n"
+
+
+def recipe(text: str = TEXT) -> Recipe:
+    found = read_recipe_text(text, "r.yaml").recipe
     assert found is not None
     return found.resolved()
 
@@ -56,12 +59,13 @@ class Listener:
         pass
 
 
-def advice_on(metrics: list[Metrics]) -> list[Event]:
-    """The advice that a run of these steps gets."""
+def advice_on(metrics: list[Metrics], text: str = TEXT, earlier: list[Metrics] | None = None) -> list[Event]:
+    """The advice that a run of these steps gets, behind those of before its resume."""
     listener = Listener()
     stream = Stream([listener])
-    stream.sinks.append(Advisor(recipe(), stream))
-    for number, values in enumerate(metrics, 1):
+    before: list[Event] = [{"event": STEP, "step": number, **values} for number, values in enumerate(earlier or [], 1)]
+    stream.sinks.append(Advisor(recipe(text), stream, before))
+    for number, values in enumerate(metrics, 1 + len(before)):
         stream.tell(STEP, step=number, max_steps=len(metrics), **values)
     return listener.advice
 
@@ -141,6 +145,41 @@ def test_flat_groups_without_a_share_of_solved_problems_get_no_arithmetic(solved
 def test_half_of_the_groups_may_be_flat() -> None:
     assert said(steps(20, zero_std_share=0.5)) == []
     assert said(steps(20, zero_std_share=0.51)) == [(10, "flat_groups")]
+
+
+@pytest.mark.parametrize("solved", [0.6, 0.81, 0.95])
+def test_digits_that_are_read_surely_call_for_nothing(solved: float) -> None:
+    read = steps(20, zero_std_share=0.76, rewards__accuracy__mean=solved, reward=solved)
+    assert advice_on(read, DIGITS) == []
+
+
+def test_a_network_that_is_sure_of_wrong_digits_hears_what_fits_pictures() -> None:
+    stuck = steps(10, zero_std_share=0.9, rewards__accuracy__mean=0.1, reward=0.1)
+    (event,) = advice_on(stuck, DIGITS)
+    assert event["text"].startswith(
+        "90% of the pictures get the same answer every time, and 10% of the answers are right"
+    )
+    assert "problems" not in event["text"]
+
+
+def test_digits_have_no_form_to_learn() -> None:
+    forgotten = [*steps(10), *steps(10, rewards__accuracy__mean=0.0, reward=1.4)]
+    assert said(forgotten) == [(16, "form_only")] and advice_on(forgotten, DIGITS) == []
+
+
+# --- a resume
+
+
+def test_a_window_never_reaches_back_behind_a_resume() -> None:
+    # The recipe may be another one since: eight flat steps of before and nine of after are no ten of either.
+    flat = {"zero_std_share": 0.9}
+    assert advice_on(steps(9, **flat), earlier=steps(8, **flat)) == []
+    assert [event["step"] for event in advice_on(steps(10, **flat), earlier=steps(8, **flat))] == [18]
+
+
+def test_where_a_run_began_is_remembered_over_a_resume() -> None:
+    (event,) = advice_on(steps(10, kl=0.9), earlier=steps(10))
+    assert (event["step"], event["kind"]) == (20, "kl") and "after 0.010 in the first steps" in event["text"]
 
 
 # --- the others

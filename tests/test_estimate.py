@@ -1,5 +1,6 @@
 """`grpoctl.estimate`: memory, time and money by arithmetic."""
 
+import importlib
 import importlib.util
 import json
 import sys
@@ -14,8 +15,10 @@ from grpoctl.estimate import Estimate, estimate, fits_on
 from grpoctl.estimate.changes import ways_to_fit
 from grpoctl.estimate.devices import GIB, NAMED, Device, device_of, named_device
 from grpoctl.estimate.layouts import all_layouts
-from grpoctl.estimate.network import critic_bytes, network_memory, parameters
+from grpoctl.estimate.network import critic_bytes, network_memory, parameters, step_s
 from grpoctl.estimate.shapes import named_config, named_models, shape_from, shape_of
+from grpoctl.estimate.time_words import duration, run_lines
+from grpoctl.estimate.words import layout_lines
 from grpoctl.machine import Machine
 from grpoctl.recipe.load import read_recipe, read_recipe_text
 from grpoctl.recipe.schema import Recipe
@@ -239,6 +242,21 @@ def test_a_network_on_digits_is_counted_too() -> None:
     assert critic_bytes(digits) == 16 * 117_121
 
 
+def test_the_critic_of_ppo_is_a_part_of_its_memory() -> None:
+    ppo = network_memory(recipe("mnist_ppo"))
+    assert ppo.parts["critic"] == 16 * 117_121
+    assert ppo.total - ppo.parts["critic"] == network_memory(recipe("mnist_ppo", "stage=grpo")).total
+    assert "critic" not in network_memory(recipe("mnist_grpo")).parts
+
+
+def test_the_time_of_a_step_on_digits_is_near_what_was_measured() -> None:
+    # Two cores of 0.103 TFLOP/s: mnist_grpo took 7.2 ms, mnist_document 3.4 and mnist_ppo 6.3 to 9.
+    machine = Device("this machine", "cpu", 24.0, 0.206, 35.0, measured=True)
+    for name, measured_s in (("mnist_grpo", 7.2e-3), ("mnist_document", 3.4e-3), ("mnist_ppo", 7.2e-3)):
+        assert step_s(recipe(name), machine) == pytest.approx(measured_s, rel=0.15), name
+    assert step_s(recipe("mnist_grpo"), NAMED["h100"]) is None
+
+
 # --- devices, time, money
 
 
@@ -273,6 +291,42 @@ def test_no_kl_term_needs_no_reference_pass() -> None:
     assert without is not None and "reference" not in without.seconds
 
 
+def test_the_time_of_a_step_on_a_cpu_is_near_what_trainings_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("safetensors")
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    bench: Any = importlib.import_module("step_phases")
+    kept = json.loads(bench.KEPT.read_text(encoding="utf-8"))
+    ratios = {
+        case.name: bench.estimated(case, kept[case.name])["whole"] / kept[case.name]["seconds"]["whole"]
+        for case in bench.CASES
+    }
+    assert len(ratios) == 9 and {name: ratio for name, ratio in ratios.items() if not 0.65 < ratio < 1.5} == {}
+
+
+def test_short_times_are_no_zeros() -> None:
+    told = {0.0042: "4.2 ms", 0.275: "275 ms", 22.4: "22 s", 119.0: "119 s", 150.0: "2.5 min", 7300.0: "2 h"}
+    assert {seconds: duration(seconds) for seconds in told} == told
+    assert duration(4 * 86400) == "4 days"
+    assert run_lines(0.3, 80, None) == ["80 steps: 24 s"] and run_lines(0.3, 1, None) == ["1 step: 300 ms"]
+
+
+def test_a_run_whose_steps_are_not_known_is_priced_by_the_thousand() -> None:
+    said = "the number of steps is not known, as the data is not here; per 1,000 steps: 2 h"
+    assert run_lines(7.2, None, None) == [said]
+    assert run_lines(7.2, None, 2.5, devices=4) == [f"{said}, 20.00 at 2.5 an hour x 4 devices"]
+
+
+def test_the_table_of_layouts_says_what_its_columns_and_stars_are() -> None:
+    said = "\n".join(layout_lines(all_layouts(recipe(), NAMED["h100"], 256, 4), 4, NAMED["h100"]))
+    for words in ("split over 4 devices, the most that each holds", "full: every weight is trained; LoRA:",
+                  "host's memory: what all devices offload", "*: does not fit the 79.6 GiB of H100"):  # fmt: skip
+        assert words in said
+    meshes = "\n".join(
+        layout_lines(all_layouts(recipe("quickstart", "engine=tunix"), NAMED["v6e"], 256, 1), 1, NAMED["v6e"])
+    )
+    assert "split over 1 device," in meshes and "host" not in meshes and "*" not in meshes
+
+
 def test_every_layout_is_a_row() -> None:
     rows = all_layouts(recipe(), NAMED["h100"], 256, 4)
     assert len(rows) == 9 and list(rows[0].by_training) == ["full", "LoRA", "QLoRA"]
@@ -285,7 +339,17 @@ def test_every_layout_is_a_row() -> None:
 
 
 def test_devices_that_hold_it_are_named() -> None:
-    assert "T4" not in fits_on(recipe(), 256) and {"A100 80GB", "H200"} <= set(fits_on(recipe(), 256))
+    held_by = fits_on(recipe(), 256, "gpu")
+    assert "L4" not in held_by and {"A100 80GB", "H200"} <= set(held_by)
+
+
+def test_a_card_that_cannot_compute_in_bf16_does_not_hold_such_a_recipe() -> None:
+    tiny = ("quickstart", "bf16=true")
+    assert "T4" not in fits_on(recipe(*tiny), 64, "gpu") and "T4" in fits_on(recipe("quickstart"), 64, "gpu")
+
+
+def test_a_recipe_for_tpus_is_told_tpus_alone() -> None:
+    assert fits_on(recipe("qwen3_8b_gsm8k_maxtext"), 256, "tpu") == ["TPU v5p", "TPU v6e"]
 
 
 # --- what makes it fit

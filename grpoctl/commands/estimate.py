@@ -8,6 +8,7 @@ Of the model its config.json is enough; those of the models that recipes often n
 
 import argparse
 import json
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from grpoctl.estimate import Estimate
     from grpoctl.estimate.devices import Device
     from grpoctl.estimate.layouts import Row
+    from grpoctl.preflight import Preflight
     from grpoctl.recipe.schema import Recipe
 
 
@@ -26,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="NAME", help="reckon for this device: h100, a100, rtx4090, v6e, cpu, …")
     parser.add_argument("--memory", type=float, metavar="GIB", help="reckon for a device of so much memory")
     parser.add_argument("--price", type=float, metavar="MONEY", help="of one device's hour, for the cost of the run")
-    parser.add_argument("--layouts", type=int, metavar="N", help="also every way to split it over N devices")
+    parser.add_argument("--layouts", type=int, metavar="N", help="also every way to split a model over N devices")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,14 +43,15 @@ def run(args: argparse.Namespace) -> int:
     if reading.recipe is None or reading.errors:
         raise RecipeError(reading.errors)
     recipe, machine = reading.recipe.resolved(), read_machine()
-    if recipe.hidden_sizes is not None:
-        return _network(args, recipe)
     # Of the data the longest prompt and the number of rows are wanted; what is wrong with it is for check.
     checked = preflight.check(reading, machine)
-    tokens, source = longest_prompt(recipe, checked)
+    _refuse_what_the_engine_refuses(recipe, checked)
     device, said = _device(args, recipe)
-    plan = checked.plan
-    found = estimate(recipe, device, tokens, plan.steps if plan else None)
+    steps = checked.plan.steps if checked.plan else None
+    if recipe.hidden_sizes is not None:
+        return _network(args, recipe, device, steps)
+    tokens, source = longest_prompt(recipe, checked)
+    found = estimate(recipe, device, tokens, steps)
     fix = advice(recipe, found, machine) if found.fits is False else None
     rows = _layouts(recipe, device, tokens, args.layouts)
     if args.json:
@@ -60,6 +63,16 @@ def run(args: argparse.Namespace) -> int:
     if rows:
         print("\n".join(layout_lines(rows, args.layouts, device)))
     return 0
+
+
+def _refuse_what_the_engine_refuses(recipe: "Recipe", checked: "Preflight") -> None:
+    """A model or a key that check would not let through to the engine; what it would use is of no use to know."""
+    from grpoctl.engines.base import load_engine
+
+    refused = {(each.key, each.problem) for each in load_engine(recipe.engine).unsupported(recipe)}
+    errors = [finding for finding in checked.errors if (finding.key, finding.problem) in refused]
+    if errors:
+        raise RecipeError(errors)
 
 
 def _check_numbers(args: argparse.Namespace) -> None:
@@ -75,7 +88,7 @@ def _device(args: argparse.Namespace, recipe: "Recipe") -> "tuple[Device, str]":
     from grpoctl.estimate.speed import measured_rates
     from grpoctl.machine import read_machine
 
-    machine = read_machine()
+    machine, here = read_machine(), False
     if args.device == "cpu":
         device, said = Device("this machine's CPU", "cpu", machine.memory_gib), "as --device says"
     elif args.device:
@@ -84,7 +97,10 @@ def _device(args: argparse.Namespace, recipe: "Recipe") -> "tuple[Device, str]":
         device, here = device_of(recipe, machine)
         said = "as it is here" if here else "as none is here; --device names another"
     if args.memory:
-        device = replace(device, memory_gib=args.memory)
+        if not args.device and device.kind != "cpu" and not here:
+            # Somebody's card of that size: the usual one's speed says nothing of it.
+            device, said = Device(f"a {device.kind.upper()}", device.kind, None), "--device names one with its speed"
+        device = replace(device, memory_gib=args.memory, given=True)
     if device.kind == "cpu":
         rates = measured_rates()
         if rates is not None:
@@ -119,11 +135,12 @@ def _as_json(found: "Estimate", rows: "list[Row]", price: float | None, fix: str
         "to_fit": fix,
         "prompt_tokens": found.layout.prompt_tokens,
         "completion_tokens": found.layout.completion_tokens,
-        "step_s": round(found.time.total, 3) if found.time else None,
-        "step_parts_s": {name: round(value, 3) for name, value in seconds.items()} if seconds else None,
-        "rates": "measured on one core, times the cores" if found.device.measured else "the maker's peaks",
+        "step_s": round(found.time.total, 6) if found.time else None,
+        "step_parts_s": {name: round(value, 6) for name, value in seconds.items()} if seconds else None,
+        "rates": _rates(found),
         "steps": found.steps,
-        "cost": None if cost is None else round(cost, 2),
+        "cost": None if cost is None else round(cost, 4),
+        "cost_of_1000_steps": None if price is None or found.time is None else round(found.cost(price, 1000) or 0.0, 4),
         "layouts": {
             row.name: {name: round(memory.total / GIB, 3) for name, memory in row.by_training.items()} for row in rows
         },
@@ -136,18 +153,35 @@ def _gib(parts: dict[str, float]) -> dict[str, float]:
     return {name: round(size / GIB, 6) for name, size in parts.items()}
 
 
-def _network(args: argparse.Namespace, recipe: "Recipe") -> int:
+def _rates(found: "Estimate") -> str | None:
+    if found.time is None:
+        return None
+    return "measured on one core, times the cores" if found.device.measured else "the maker's peaks"
+
+
+def _network(args: argparse.Namespace, recipe: "Recipe", device: "Device", steps: int | None) -> int:
     """A network on digits, in bytes that nobody will miss."""
     from grpoctl.estimate.devices import GIB
-    from grpoctl.estimate.network import critic_bytes, network_memory, parameters
+    from grpoctl.estimate.network import critic_bytes, network_memory, parameters, step_s
     from grpoctl.estimate.words import network_lines
 
-    memory = network_memory(recipe)
-    if args.json:
-        whole = memory.total + critic_bytes(recipe)
-        sizes = {"parameters": parameters(recipe), "critic_parameters": parameters(recipe, outputs=1)}
-        gib = {"total_gib": (whole if recipe.stage == "ppo" else memory.total) / GIB, "ppo_total_gib": whole / GIB}
-        print(json.dumps({**sizes, **gib, "parts": {k: v / GIB for k, v in memory.parts.items()}, "fits": True}))
-    else:
-        print("\n".join(network_lines(args.recipe, recipe, memory)))
+    if args.layouts:
+        print("--layouts: says nothing here, as a network on digits trains on one device.", file=sys.stderr)
+    memory, seconds = network_memory(recipe), step_s(recipe, device)
+    if not args.json:
+        print("\n".join(network_lines(args.recipe, recipe, memory, device, seconds, steps, args.price)))
+        return 0
+    ppo = memory.total + (0 if recipe.stage == "ppo" else critic_bytes(recipe))
+    document = {
+        "parameters": parameters(recipe),
+        "critic_parameters": parameters(recipe, outputs=1),
+        "total_gib": memory.total / GIB,
+        "ppo_total_gib": ppo / GIB,
+        "parts": {name: size / GIB for name, size in memory.parts.items()},
+        "fits": True,
+        "step_s": seconds,
+        "steps": steps,
+        "cost": None if None in (args.price, seconds, steps) else args.price * seconds * steps / 3600,
+    }
+    print(json.dumps(document))
     return 0

@@ -14,6 +14,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
+from grpoctl.counted import counted
 from grpoctl.errors import Finding, InputError, nearest, printable
 
 if TYPE_CHECKING:
@@ -67,7 +68,10 @@ def run(args: argparse.Namespace) -> int:
         for step in session.steps():
             done.append(step)
             if not args.json:
-                print("\n".join(_table(step)), flush=True)
+                print("\n".join(_table(step, digits=session.reads_pictures)), flush=True)
+            if args.k > step.report.k:
+                said = f"--k: {step.report.mode} takes the likeliest answer, which is the same each time: asked once."
+                print(said, file=sys.stderr)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -114,26 +118,30 @@ def _wanted(args: argparse.Namespace) -> "Wanted":
     )
 
 
-def _table(done: "Evaluated") -> list[str]:
+def _table(done: "Evaluated", *, digits: bool) -> list[str]:
+    """Of digits, which stand in no tags and have no length, the accuracy alone."""
     from grpoctl.table import table
 
     report = done.report
     rows = [["", "", "95% interval", ""]]
-    for name in _SHARES:
+    for name in _SHARES[:1] if digits else _SHARES:
         low, high = getattr(report, f"{name}_ci")
-        rows.append([f"  {name}", f"{getattr(report, name):.1%}", f"{low:.1%} … {high:.1%}", _WORDS[name]])
+        words = "of the pictures are read right" if digits else _WORDS[name]
+        rows.append([f"  {name}", f"{getattr(report, name):.1%}", f"{low:.1%} … {high:.1%}", words])
     for name, mean in report.rewards.items():
         interval = report.rewards_ci[name]
         between = f"{interval[0]:.3g} … {interval[1]:.3g}" if interval is not None else ""
         rows.append([f"  reward {name}", "-" if mean is None else f"{mean:.3g}", between, ""])
-    rows.append(["  mean_length", f"{report.mean_length:.1f}", "", "tokens"])
-    rows.append(["  truncated_share", f"{report.truncated_share:.1%}", "", "cut off at max_completion_length"])
+    if not digits:
+        rows.append(["  mean_length", f"{report.mean_length:.1f}", "", "tokens"])
+        rows.append(["  truncated_share", f"{report.truncated_share:.1%}", "", "cut off at max_completion_length"])
     for size, value in report.pass_at_k.items():
         rows.append([f"  pass@{size}", f"{value:.1%}", "", "a right one among so many"])
     if report.maj_at_k is not None and report.never_solved_share is not None:
         rows.append([f"  maj@{report.k}", f"{report.maj_at_k:.1%}", "", "the most frequent answer is right"])
         rows.append(["  never solved", f"{report.never_solved_share:.1%}", "", f"of the problems, in {report.k} tries"])
-    title = f"{printable(done.label)}, {report.mode}, {report.n} problems of {printable(done.dataset)}"
+    problems = counted(report.n, "problem")
+    title = f"{printable(done.label)}, {report.mode}, {problems} of {printable(done.dataset)}"
     return [f"{title}, {report.seconds:.1f} s", *table(rows, right=(1, 2)), ""]
 
 

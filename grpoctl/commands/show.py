@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from grpoctl.counted import counted
 from grpoctl.errors import printable
 
 if TYPE_CHECKING:
@@ -18,27 +19,6 @@ if TYPE_CHECKING:
     from grpoctl.run.events import Event
     from grpoctl.run.view import RunView
 
-_WORDS = {
-    "reward": "mean over the step's answers",
-    "reward_std": "spread of the rewards within a group",
-    "zero_std_share": "of the groups score all their answers alike, and so teach nothing",
-    "advantage_std": "a rule of thumb: over 1.0 wants a larger group, under 0.5 is steady\n"
-    "(but it goes by the reward's scale, not by G: 0/1 rewards give about 0.5 at any G)",
-    "baseline_error": "by which a group's mean misses the true one; it falls with the root of G",
-    "kl": "nats from the reference model",
-    "entropy": "nats a token; near 0 the answers are all alike",
-    "completions/mean_length": "tokens an answer",
-    "completions/clipped_ratio": "of the answers are cut off at max_completion_length",
-    "learning_rate": "",
-    "grad_norm": "before clipping",
-    "loss": "says little in GRPO; the reward says more",
-    "step_time_s": "seconds a step",
-    "tokens_per_s": "tokens a second",
-    "reward_failures": "scores that a reward failed to give",
-    "samples_drawn": "answers drawn so far",
-    "parameters": "numbers that are trained, of all networks",
-    "optimizer_mib": "memory of the optimiser's own numbers",
-}
 _SHARES = ("zero_std_share", "completions/clipped_ratio", "accuracy", "format_accuracy", "truncated_share")
 _EVALUATED = ("accuracy", "format_accuracy", "mean_length", "truncated_share")
 
@@ -78,15 +58,14 @@ def _head(view: "RunView") -> list[str]:
 
 def _metrics(view: "RunView") -> list[str]:
     """The newest step, a metric a line, each reward below the total; what else an engine logs is left to --json."""
+    from grpoctl.run.metric_words import name_and_words
     from grpoctl.table import table
 
-    rewards = [name for name in view.metrics if _is_reward(name)]
     rows = []
-    for name in ["reward", *rewards, *list(_WORDS)[1:]]:
-        if name in view.metrics:
-            words, *more = _words(name, view.metrics[name]).split("\n")
-            rows.append((f"  {printable(name)}", _number(name, view.metrics[name]), words))
-            rows.extend(("", "", line) for line in more)
+    for name, shown, text in name_and_words(view.metrics, digits=_reads_digits(view)):
+        words, *more = text.split("\n")
+        rows.append((f"  {printable(shown)}", _number(name, view.metrics[name]), words))
+        rows.extend(("", "", line) for line in more)
     return [f"step {view.step}", *table(rows, right=(1,))] if rows else []
 
 
@@ -94,26 +73,25 @@ def _is_reward(name: str) -> bool:
     return name.startswith("rewards/") and name.endswith("/mean")
 
 
-def _words(name: str, value: Any) -> str:
-    if name == "kl" and value is None:
-        return "not measured, as pref_beta is 0"
-    return "the same for this reward alone, unweighted" if _is_reward(name) else _WORDS.get(name, "")
+def _reads_digits(view: "RunView") -> bool:
+    return view.manifest.get("engine") == "mlp"
 
 
 def _evaluations(view: "RunView") -> Iterator[list[str]]:
     """A table for each mode and data set: the first evaluation, the last one, and what lies between."""
+    from grpoctl.run.metric_words import OF_TEXT_ALONE
     from grpoctl.table import table
 
     kinds: dict[tuple[str, str, Any], list[Event]] = {}
     for done in view.evals:
         kinds.setdefault((str(done.get("mode")), str(done.get("dataset")), done.get("n")), []).append(done)
     for (mode, dataset, n), (first, *later) in kinds.items():
-        title = printable(f"{mode}, {n} problems of {dataset}")
+        title = printable(f"{mode}, {counted(n, 'problem')} of {dataset}")
         header = (title, f"step {first.get('step')}", *([f"step {later[-1].get('step')}", "change"] if later else []))
         rows = [
             (f"  {name}", *_before_and_after(name, [first, *later[-1:]]))
             for name in _EVALUATED
-            if first.get(name) is not None
+            if first.get(name) is not None and not (_reads_digits(view) and name in OF_TEXT_ALONE)
         ]
         yield table([header, *rows], right=(1, 2, 3))
 
@@ -128,7 +106,7 @@ def _before_and_after(name: str, evaluations: list["Event"]) -> list[str]:
 
 
 def _advice(view: "RunView") -> list[str]:
-    return [f"advice: {printable(text)}" for text in view.advice]
+    return [f"advice at step {told.get('step')}: {printable(str(told.get('text')))}" for told in view.advice]
 
 
 def _files(run: "RunDirectory", view: "RunView") -> list[str]:

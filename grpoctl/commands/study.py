@@ -10,6 +10,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from grpoctl.counted import counted
 from grpoctl.errors import Finding, InputError, RecipeError
 from grpoctl.packages import missing_packages
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from grpoctl.study.result import SizeResult
 
 _SIZES = (2, 4, 8, 16, 32, 64, 128)
-_LARGEST = 4096
+_LARGEST, _MOST_SEEDS = 1024, 100
+_PICTURE = "group_size.png"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fixed", choices=["updates", "samples"], default="updates", help="what every size has the same of (updates)"
     )
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings with each size (3)")
-    parser.add_argument("--to", default="group_size.png", metavar="FILE.png", help="the picture (group_size.png)")
+    parser.add_argument("--to", metavar="FILE.png", help="the picture (group_size.png, or the next number behind it)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,19 +39,21 @@ def run(args: argparse.Namespace) -> int:
     if missing_packages(("matplotlib",)):
         raise InputError(Finding("takes matplotlib, which is not installed", "pip install matplotlib", file="--to"))
     # pydantic and what stands on it take 0.15 s, which --help need not wait for.
-    from grpoctl.study.plot import draw_study, png_path
+    from grpoctl.study.plot import draw_study, free_path, png_path
     from grpoctl.study.table import study_in_lines
 
-    path = png_path(args.to)
+    path = free_path(_PICTURE) if args.to is None else png_path(args.to)
     plan = _plan(args)
+    _refuse_more_than_the_budget(plan, sizes, args)
     screen = sys.stderr if args.json else sys.stdout
     results = _results(plan, sizes, args, screen)
     budget = "the same number of updates" if args.fixed == "updates" else "the same number of samples"
+    note = " (in place of an older one)" if path.exists() else ""
     picture = str(draw_study(results, budget, path))
     if args.json:
         print(json.dumps(_as_json(args, results, picture)))
     else:
-        print("\n".join(["", *study_in_lines(results), "", f"picture: {picture}"]))
+        print("\n".join(["", *study_in_lines(results), "", f"picture: {picture}{note}"]))
     return 0
 
 
@@ -58,9 +62,18 @@ def _sizes(args: argparse.Namespace) -> list[int]:
     sizes = [int(part) for part in parts if part.isascii() and part.isdigit()]
     if len(sizes) < len(parts) or not all(2 <= size <= _LARGEST for size in sizes):
         raise InputError(Finding(f"is {args.sizes[:60]}", f"use numbers from 2 to {_LARGEST}: 2,8,32", file="--sizes"))
-    if args.seeds < 1:
-        raise InputError(Finding(f"is {args.seeds}", "use 1 or more", file="--seeds"))
+    if not 1 <= args.seeds <= _MOST_SEEDS:
+        raise InputError(Finding(f"is {args.seeds}", f"use 1 to {_MOST_SEEDS}", file="--seeds"))
     return sorted(set(sizes))
+
+
+def _refuse_more_than_the_budget(plan: "Plan", sizes: list[int], args: argparse.Namespace) -> None:
+    """As many samples for all sizes is no promise that a size can keep whose first update takes more of them."""
+    budget = plan.max_steps * plan.recipe.num_generations
+    if args.fixed == "samples" and sizes[-1] > budget:
+        said = f"has {sizes[-1]}, and all {plan.max_steps} updates of {plan.recipe.num_generations} have {budget:,}"
+        fix = f"use sizes up to {budget:,}, or raise max_steps"
+        raise InputError(Finding(f"{said} answers to a picture", fix, file="--sizes"))
 
 
 def _plan(args: argparse.Namespace) -> "Plan":
@@ -101,7 +114,7 @@ def _results(plan: "Plan", sizes: list[int], args: argparse.Namespace, screen: A
     results = []
     for size in sizes:
         updates = steps if args.fixed == "updates" else max(1, round(steps * recipe.num_generations / size))
-        print(f"G = {size}: {args.seeds} times {updates:,} updates …", file=screen, flush=True)
+        print(f"G = {size}: {counted(args.seeds, 'time')} {counted(updates, 'update')} …", file=screen, flush=True)
         results.append(module.train_with(recipe, problems, tests, size, updates, args.seeds))
     return results
 

@@ -50,6 +50,13 @@ def compare_scores(before: Scores, after: Scores) -> PairedTest | None:
     return paired_test([one for one, _ in pairs], [other for _, other in pairs])
 
 
+def samples_files(directory: RunDirectory, mode: str, report: Report) -> list[Path]:
+    """Where the samples of a report may be, the first that has any being meant."""
+    plain, _, apart = mode.partition("-")
+    stem = eval_stem(plain, _step(report), apart)
+    return [directory.evals / f"{name}.jsonl" for name in ([f"{stem}-base"] if report.get("base") else []) + [stem]]
+
+
 def interval_of(name: str, report: Report) -> tuple[float, float] | None:
     """The interval that a report gives with a share; older ones give none."""
     found = report.get(f"{name}_ci")
@@ -111,11 +118,9 @@ def _asked(report: Report) -> tuple[Any, ...]:
 
 def _scores(directory: RunDirectory, mode: str, report: Report) -> Scores:
     """What the samples say; nothing where a problem has none, as in an evaluation that was begun anew."""
-    plain, _, apart = mode.partition("-")
-    stem = eval_stem(plain, _step(report), apart)
-    samples = read_samples(directory.evals / f"{stem}-base.jsonl") if report.get("base") else []
+    samples = next(filter(None, map(read_samples, samples_files(directory, mode, report))), [])
     problems: dict[int, tuple[tuple[str, str], list[bool]]] = {}
-    for sample in samples or read_samples(directory.evals / f"{stem}.jsonl"):
+    for sample in samples:
         if isinstance(sample, dict) and isinstance(problem := sample.get("problem"), int) and "right" in sample:
             key = (str(sample.get("prompt")), str(sample.get("answer")))
             problems.setdefault(problem, (key, []))[1].append(sample["right"] is True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from grpoctl.comparison.modes import modes_in_words
 from grpoctl.comparison.runs import Comparison, OverSeeds
 from grpoctl.errors import printable
 from grpoctl.table import table
@@ -10,10 +11,11 @@ from grpoctl.table import table
 def seeds_in_lines(comparison: Comparison) -> Iterator[str]:
     """A table for each mode, a row for each recipe that has runs of several seeds; nothing where none has."""
     groups = comparison.over_seeds
+    words = modes_in_words(comparison.modes)
     for mode in dict.fromkeys(mode for group in groups for mode in group.modes):
         rows = [_row(group, mode) for group in groups if mode in group.modes]
         yield ""
-        yield f"{printable(mode)} accuracy after, over seeds:"
+        yield f"{words[mode]} accuracy after, over seeds:"
         yield from table([("  of", "seeds", "mean", "std", "lowest", "highest"), *rows], right=range(1, 6))
 
 

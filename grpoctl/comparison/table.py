@@ -6,10 +6,13 @@ from typing import Any
 
 from grpoctl.comparison.before_after import BeforeAfter, Report, interval_of, is_number
 from grpoctl.comparison.columns import Row, side_by_side
+from grpoctl.comparison.modes import asked_in_words, modes_in_words, with_what_was_asked
 from grpoctl.comparison.recipes import NOTHING, telling_apart, value_in_cell
 from grpoctl.comparison.runs import Comparison
 from grpoctl.comparison.seeds import seeds_in_lines
+from grpoctl.counted import counted
 from grpoctl.errors import printable
+from grpoctl.run.metric_words import OF_TEXT_ALONE
 from grpoctl.statistics import PairedTest
 from grpoctl.table import table
 
@@ -34,6 +37,8 @@ _ACCURACIES = ("accuracy", "partial_accuracy", "lenient_accuracy", "format_accur
 _MORE = ("maj_at_k", "never_solved_share", "mean_length", "truncated_share")
 _SHARES = (*_ACCURACIES, "maj_at_k", "never_solved_share", "truncated_share", "zero_std_share",
            "completions/clipped_ratio")  # fmt: skip
+# A digit is one token in no form, and right or wrong wherever it stands.
+_OF_TEXT_ALONE = (*OF_TEXT_ALONE, "tokens_per_s", "partial_accuracy", "lenient_accuracy")
 
 
 def comparison_in_lines(comparison: Comparison, width: int | None) -> list[str]:
@@ -51,13 +56,15 @@ def _rows(comparison: Comparison) -> list[Row]:
     keys = comparison.differing_keys
     rows += _section("recipe", [(key, telling_apart([value_in_cell(run.recipe, key) for run in runs])) for key in keys])
     rewards = dict.fromkeys(name for run in runs for name in run.view.metrics if _is_reward(name))
-    names = ["reward", *rewards, *_METRICS]
+    digits = all(run.view.manifest.get("engine") == "mlp" for run in runs)
+    names = [name for name in ("reward", *rewards, *_METRICS) if not (digits and name in _OF_TEXT_ALONE)]
     rows += _section(
         "newest step", [(name, [_number(name, run.view.metrics.get(name)) for run in runs]) for name in names]
     )
-    for mode in comparison.modes:
+    for mode, words in modes_in_words(comparison.modes).items():
         evals = [run.evals.get(mode) or BeforeAfter(None, None) for run in runs]
-        rows += _section(*_evaluated(mode, evals))
+        title, told = _evaluated(words, evals)
+        rows += _section(title, [row for row in told if not (digits and row[0].partition(" ")[0] in _OF_TEXT_ALONE)])
     return rows
 
 
@@ -73,7 +80,7 @@ def _is_reward(name: str) -> bool:
 
 def _evaluated(mode: str, evals: Sequence[BeforeAfter]) -> tuple[str, list[Row]]:
     """The title and the rows of a mode; what was asked stands in the title where every run was asked the same."""
-    asked = [_asked(each.after or each.before) for each in evals]
+    asked = [asked_in_words(each.after or each.before) for each in evals]
     told = {each for each in asked if each != NOTHING}
     rows: list[Row] = []
     for name in _ACCURACIES:
@@ -83,16 +90,8 @@ def _evaluated(mode: str, evals: Sequence[BeforeAfter]) -> tuple[str, list[Row]]
             rows.append((f"{name} change, points", [_change(each) for each in evals]))
     rows += [(name, [_from_to(name, each) for each in evals]) for name in [*_sizes(evals), *_MORE]]
     if len(told) == 1:
-        return f"{mode}, {told.pop()}", rows
+        return with_what_was_asked(mode, told.pop()), rows
     return mode, [("problems", asked), *rows]
-
-
-def _asked(report: Report | None) -> str:
-    if report is None:
-        return NOTHING
-    of = f" of {report['dataset']}" if "dataset" in report else ""
-    each = f", {report['k']} answers to each" if report.get("k", 1) != 1 else ""
-    return printable(f"{report.get('n', '?')} problems{of}{each}")
 
 
 def _share(name: str, report: Report) -> str:
@@ -154,11 +153,12 @@ def _p(value: float) -> str:
 def _tests(comparison: Comparison) -> Iterator[str]:
     """Each run against the first, where both were asked the same problems."""
     first = comparison.runs[0].name
-    for mode in comparison.modes:
+    for mode, words in modes_in_words(comparison.modes).items():
         pairs = [pair for pair in comparison.paired if pair.mode == mode and pair.a == first]
         if pairs:
             yield ""
-            yield f"{printable(mode)} accuracy after, against {printable(first)} on the same {pairs[0].n} problems:"
+            problems = counted(pairs[0].n, "problem")
+            yield f"{words} accuracy after, against {printable(first)} on the same {problems}:"
             rows = [
                 (
                     f"  {printable(pair.b)}",

@@ -84,9 +84,9 @@ def estimate(
     return Estimate(shape, layout, memory_of(shape, layout, device.memory), device, steps)
 
 
-def fits_on(recipe: Recipe, prompt_tokens: int) -> list[str]:
-    """The named devices that hold it; vLLM's share goes with each one's size."""
-    kinds = ("gpu",) if recipe.engine == "trl" else ("gpu", "tpu")
+def fits_on(recipe: Recipe, prompt_tokens: int, kind: str) -> list[str]:
+    """The named devices of a kind that hold it and have its numbers; vLLM's share goes with each one's size."""
     shape = shape_of(recipe)
-    tried = [estimate(recipe, device, prompt_tokens, shape=shape) for device in NAMED.values() if device.kind in kinds]
+    able = [device for device in NAMED.values() if device.kind == kind and (device.bf16 or not recipe.bf16)]
+    tried = [estimate(recipe, device, prompt_tokens, shape=shape) for device in able]
     return [found.device.name for found in tried if found.fits]

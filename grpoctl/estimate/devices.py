@@ -15,7 +15,8 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Device:
-    """`tflops` and `gb_per_s` are peaks, of which a training reaches the shares in speed.py; None is not known."""
+    """`tflops` and `gb_per_s` are peaks, of which a training reaches the shares in speed.py; None is not known.
+    `given` is the memory that the user named, which is no card's own."""
 
     name: str
     kind: str  # gpu, tpu or cpu
@@ -24,6 +25,14 @@ class Device:
     gb_per_s: float | None = None
     link_gb_per_s: float | None = None
     measured: bool = False
+    bf16: bool = True
+    given: bool = False
+
+    @property
+    def room(self) -> str:
+        """Its memory in words."""
+        gib = f"the {self.memory_gib:g} GiB"
+        return f"{gib} that --memory gives" if self.given else f"{gib} of {self.name}"
 
     @property
     def memory(self) -> float | None:
@@ -31,7 +40,7 @@ class Device:
 
 
 NAMED = {
-    "t4": Device("T4", "gpu", 15.0, 65, 320, 16),
+    "t4": Device("T4", "gpu", 15.0, 65, 320, 16, bf16=False),
     "l4": Device("L4", "gpu", 22.5, 121, 300, 32),
     "rtx3090": Device("RTX 3090", "gpu", 24.0, 71, 936, 32),
     "rtx4090": Device("RTX 4090", "gpu", 24.0, 165, 1008, 32),

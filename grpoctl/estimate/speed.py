@@ -1,7 +1,7 @@
 """How long does a step take, and what does a run cost? From floating-point operations and bytes moved.
 
-It is what the hardware allows at the shares below, so the least to expect: what Python does between two kernels is not
-in it, and without vLLM that can be most of a rollout's time on a GPU.
+Of a GPU or TPU it is what the hardware allows at the shares below, so the least to expect: what Python does between two
+kernels is not in it, and without vLLM that can be most of a rollout's time. On a CPU it is in it.
 """
 
 import math
@@ -14,8 +14,24 @@ from grpoctl.estimate.devices import Device
 from grpoctl.estimate.layout import Layout
 from grpoctl.estimate.shapes import Shape
 
-# Shares of the makers' peaks that well-fed layers reach; of what this machine was measured at, all.
-_OF_MATRICES, _OF_BANDWIDTH = 0.4, 0.7
+
+@dataclass(frozen=True)
+class Reached:
+    """Shares of a device's rates that a step reaches, and seconds a layer that go by beside."""
+
+    drawing: float
+    training: float
+    drawing_bandwidth: float
+    bandwidth: float
+    token_s: float = 0.0  # for each token that is drawn for all completions together
+    pass_s: float = 0.0  # forwards or backwards
+
+
+# Of the makers' peaks, what well-fed layers reach.
+_BY_MAKER = Reached(drawing=0.4, training=0.4, drawing_bandwidth=0.7, bandwidth=0.7)
+# Of what a core was measured at: fitted to the nine cases of benchmarks/step_measured.json, with one thread, by
+# step_phases.py. Python and small operations are the time beside.
+_ON_CPU = Reached(drawing=0.28, training=0.5, drawing_bandwidth=0.28, bandwidth=0.2, token_s=1.2e-3, pass_s=8e-3)
 
 
 @dataclass(frozen=True)
@@ -33,23 +49,25 @@ def step_time(shape: Shape, layout: Layout, device: Device) -> StepTime | None:
     """None where the device's rates are not known."""
     if device.tflops is None or device.gb_per_s is None:
         return None
-    share = (1.0, 1.0) if device.measured else (_OF_MATRICES, _OF_BANDWIDTH)
-    rate = device.tflops * 1e12 * share[0] * layout.tensor_parallel
-    bandwidth = device.gb_per_s * 1e9 * share[1] * layout.tensor_parallel
-    forward = _forward(shape, layout.length, layout.completions * layout.accumulation * layout.length) / rate
+    reached = _ON_CPU if device.measured else _BY_MAKER
+    peak, bytes_a_second = device.tflops * 1e12 * layout.tensor_parallel, device.gb_per_s * 1e9 * layout.tensor_parallel
+    rate = peak * reached.training
+    beside = shape.layers * layout.accumulation * reached.pass_s
+    forward = _forward(shape, layout.length, layout.completions * layout.accumulation * layout.length) / rate + beside
     trained = layout.accumulation * layout.trained_tokens
     training = _forward(shape, layout.length, trained) / rate
     # The backward pass computes the gradient of what comes in, and of the weights where they are trained.
     backward = training * ((2 if layout.trains_all else 1) + (1 if layout.checkpointing else 0))
+    drawing = _draw(shape, layout, peak * reached.drawing, bytes_a_second * reached.drawing_bandwidth)
     seconds = {
         "prompts": _forward(shape, layout.prompt_tokens, layout.prompts * layout.accumulation * layout.prompt_tokens)
         / rate,
-        "completions": _draw(shape, layout, rate, bandwidth),
+        "completions": drawing + layout.completion_tokens * shape.layers * reached.token_s,
         "reference": forward * layout.beta,
         "old policy": forward * (layout.iterations > 1) / layout.iterations,
-        "forward": training,
-        "backward": backward,
-        "optimiser": _moved(layout) / bandwidth,
+        "forward": training + beside,
+        "backward": backward + beside,
+        "optimiser": _moved(layout) / (bytes_a_second * reached.bandwidth),
         "between devices": _sent(shape, layout) / (device.link_gb_per_s * 1e9) if device.link_gb_per_s else 0.0,
     }
     for part in ("prompts", "completions", "reference"):  # a batch of completions serves several steps

@@ -1,10 +1,13 @@
 """What does an estimate say to people?"""
 
+from grpoctl.counted import counted
 from grpoctl.estimate import Estimate, fits_on
 from grpoctl.estimate.devices import GIB, Device
+from grpoctl.estimate.documents import GB
 from grpoctl.estimate.layouts import TRAININGS, Row
 from grpoctl.estimate.memory import PARTS, Memory
 from grpoctl.estimate.network import critic_bytes, parameters
+from grpoctl.estimate.time_words import network_time_lines, time_lines
 from grpoctl.recipe.schema import Recipe
 from grpoctl.table import table
 
@@ -33,47 +36,73 @@ def lines(
         "",
         _verdict(found, fix),
     ]
+    if recipe.bf16 and not found.device.bf16:
+        said.append(f"but {found.device.name} has no bf16: use fp16=true bf16=false there")
     if found.device.kind != "cpu":
-        said.append(
-            f"it would fit on: {', '.join(fits_on(recipe, layout.prompt_tokens)) or 'none of the known devices'}"
-        )
+        able = ", ".join(fits_on(recipe, layout.prompt_tokens, found.device.kind)) or "none of the known devices"
+        said.append(f"it would fit on{_each(layout.devices)}: {able}")
     if found.memory.host:
         said.append(f"beside it {found.memory.host / GIB:.1f} GiB of the host's memory, for what DeepSpeed offloads")
-    return [*said, "", *_ppo(found), "", *_time(found, price)]
+    return [*said, "", *_ppo(found), "", *time_lines(found, price)]
 
 
 def layout_lines(rows: list[Row], devices: int, device: Device) -> list[str]:
     """One line for each way to split."""
-    head = [f"GiB on each of {devices}", *TRAININGS, "host, full"]
+    offloads = any(row.by_training["full"].host for row in rows)
+    head = ["GiB", *(f"{name} " for name in TRAININGS), *(["host's memory"] if offloads else [])]
     body = [
         [
             row.name,
             *(_with_mark(memory, device) for memory in row.by_training.values()),
-            f"{row.by_training['full'].host / GIB:.1f}" if row.by_training["full"].host else "",
+            *([f"{row.by_training['full'].host / GIB:.1f}" if row.by_training["full"].host else ""] * offloads),
         ]
         for row in rows
     ]
-    return ["", *table([head, *body], _NUMBERS), f"* more than the {device.memory_gib:g} GiB of {device.name}"]
+    legend = ["full: every weight is trained; LoRA: adapters are; QLoRA: adapters on a 4-bit base"]
+    if offloads:
+        legend.append("host's memory: what all devices offload there together, where every weight is trained")
+    if any(_is_too_large(memory, device) for row in rows for memory in row.by_training.values()):
+        legend.append(f"*: does not fit {device.room}")
+    title = f"split over {counted(devices, 'device')}, the most that each holds at any moment of a step:"
+    return ["", title, *table([head, *body], _NUMBERS), *legend]
 
 
-def network_lines(file: str, recipe: Recipe, memory: Memory) -> list[str]:
-    """Of a network on digits, in kilobytes, with PPO's critic beside it."""
+def network_lines(
+    file: str,
+    recipe: Recipe,
+    memory: Memory,
+    device: Device,
+    step_s: float | None,
+    steps: int | None,
+    price: float | None,
+) -> list[str]:
+    """Of a network on digits, in MiB, with PPO's critic or beside it, and what its steps take."""
     count, critic = parameters(recipe), parameters(recipe, outputs=1)
-    rows = [["kB", ""]] + [[name, f"{size / 1e3:.0f}"] for name, size in memory.parts.items() if size]
-    rows.append(["total", f"{memory.total / 1e3:.0f}"])
-    whole = (memory.total + critic_bytes(recipe)) / 1e3
+    rows = [["MiB", ""]] + [[name, f"{size / 2**20:.2f}"] for name, size in memory.parts.items() if size]
+    rows.append(["total", f"{memory.total / 2**20:.2f}"])
+    other, with_it = ("GRPO", -critic_bytes(recipe)) if recipe.stage == "ppo" else ("PPO", critic_bytes(recipe))
+    beside = f"{other}: {(memory.total + with_it) / 2**20:.2f} MiB, {'without' if with_it < 0 else 'with'} the critic"
     return [
         f"{file}: a network of {count:,} parameters; JAX and the pictures are not counted",
         "",
         *table(rows, _NUMBERS),
         "",
-        f"PPO: {whole:.0f} kB, with a critic of {critic:,} parameters: its weights, gradients and Adam",
+        f"{beside}, a network of {critic:,} parameters: its weights, gradients and Adam",
+        "",
+        *network_time_lines(device, step_s, steps, price),
     ]
 
 
+def _each(devices: int) -> str:
+    return f" {devices} of" if devices > 1 else ""
+
+
 def _with_mark(memory: Memory, device: Device) -> str:
-    too_large = device.memory is not None and memory.total > device.memory
-    return f"{memory.total / GIB:.1f}{'*' if too_large else ' '}"
+    return f"{memory.total / GIB:.1f}{'*' if _is_too_large(memory, device) else ' '}"
+
+
+def _is_too_large(memory: Memory, device: Device) -> bool:
+    return device.memory is not None and memory.total > device.memory
 
 
 def _memory(memory: Memory, where: str) -> list[str]:
@@ -94,57 +123,33 @@ def _verdict(found: Estimate, fix: str | None) -> str:
     peak = f"peak {found.total_gib:.1f} GiB, in the {found.memory.peak_moment}"
     if found.fits is None:
         return peak
-    room = f"the {found.device.memory_gib:g} GiB of {found.device.name}"
+    room = found.device.room
     return f"{peak}: it fits {room}" if found.fits else f"{peak}: it does not fit {room}; {fix}"
 
 
 def _ppo(found: Estimate) -> list[str]:
     if not found.documents:
         return [f"PPO {found.ppo_total_gib:.1f} GiB: with a critic as large, its weights, gradients and optimiser"]
-    rows = [["GB (a billion bytes)", "GRPO", "PPO", "counted"]]
+    rows = [["GiB", "GRPO", "PPO", "counted"]]
     rows += [
-        [row.what, f"{row.grpo_gb:.1f}", "" if row.ppo_gb is None else f"{row.ppo_gb:.1f}", row.counts]
+        [row.what, _gib(row.grpo_gb * GB), "" if row.ppo_gb is None else _gib(row.ppo_gb * GB), row.counts]
         for row in found.documents
     ]
     here = "all above; PPO: and a critic as large, trained in the same way: its weights, gradients, optimiser"
-    rows.append(["this recipe", f"{found.memory.total / 1e9:.1f}", f"{found.ppo_total_gib * GIB / 1e9:.1f}", here])
-    return table(rows, {1, 2})
+    rows.append(["this recipe", _gib(found.memory.total), f"{found.ppo_total_gib:.1f}", here])
+    claims = ", ".join(f"{size} GB = {_gib(size * GB)} GiB" for size in (40, 60, 64, 128))
+    note = f"the documents count in GB, of a billion bytes: {claims}"
+    return [*table(rows, {1, 2}), note]
 
 
-def _time(found: Estimate, price: float | None) -> list[str]:
-    device, time = found.device, found.time
-    if time is None:
-        return [f"no time is told: the rates of {device.name} are not known"]
-    rows = [["seconds a step", ""]] + [[name, f"{seconds:.2f}"] for name, seconds in time.seconds.items()]
-    rows.append(["total", f"{time.total:.2f}"])
-    if device.measured:
-        reached = f"{device.tflops or 0:.2g} TFLOP/s and {device.gb_per_s or 0:.2g} GB/s"
-        rates = f"at {reached}, by a short trial of one core here, times the cores; the least to expect"
-    else:
-        rates = (
-            f"at 40% of the {device.tflops:g} TFLOP/s and 70% of the {device.gb_per_s:g} GB/s that its maker tells; "
-            "what Python does between kernels comes on top, most of all in rollouts without vLLM"
-        )
-    said = [*table(rows, {1}), rates]
-    hours = time.total / 3600
-    if found.steps:
-        said.append(f"{found.steps} steps: {hours * found.steps:.1f} h{_money(found, price, found.steps)}")
-    elif price:
-        said.append(f"1000 steps: {hours * 1000:.1f} h{_money(found, price, 1000)}; the data is not here to count them")
-    return said
-
-
-def _money(found: Estimate, price: float | None, steps: int) -> str:
-    if not price:
-        return ""
-    count = found.layout.devices
-    each = f" x {count} devices" if count > 1 else ""
-    return f", {found.cost(price, steps) or 0:.2f} at {price:g} an hour{each}"
+def _gib(size: float) -> str:
+    return f"{size / GIB:.1f}"
 
 
 def _device(found: Estimate) -> str:
     device, count = found.device, found.layout.devices
     room = f"{device.memory_gib:g} GiB" if device.memory_gib else "memory unknown"
+    room += ", by --memory" if device.given else ""
     return f"{count} x {device.name} ({room} each)" if count > 1 else f"{device.name} ({room})"
 
 

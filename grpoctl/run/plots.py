@@ -8,24 +8,21 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from grpoctl.run.directory import RunDirectory
 from grpoctl.run.events import STEP, Event, Sink, lasting, read_events
+from grpoctl.run.smoothing import Values, smooth, smoothed_in_words, window_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-Values = NDArray[np.float64]
-
 # Okabe and Ito's colours, which the colour-blind tell apart.
 _BLACK, _BLUE, _ORANGE, _GREEN = "#222222", "#0072B2", "#D55E00", "#009E73"
 _COLOURS = (_BLUE, _ORANGE, _GREEN, "#CC79A7", "#E69F00", "#56B4E9")
 
 _WIDTHS = (3.2, 2.2, 1.6, 1.2)
-_SMOOTH_FROM = 21  # fewer points are seen one by one
 _FINE_FROM = 500
 _PAUSE_S, _PAUSE_PER_DRAWING = 30.0, 50.0
 
@@ -106,7 +103,8 @@ def _one(steps: Sequence[Event], name: str, title: str, unit: str, share: bool =
 def _lengths(steps: Sequence[Event]) -> "Figure | None":
     x, lengths = values(steps, "step"), values(steps, "completions/mean_length")
     clipped = values(steps, "completions/clipped_ratio")
-    if np.isnan(lengths).all():
+    # A digit is one token long at every step, which nobody needs to see.
+    if np.isnan(lengths).all() or np.nanmin(lengths) == np.nanmax(lengths) == 1:
         return None
     figure, axes = _panel("Length of the answers", "mean length (tokens)", x)
     _curve(axes, x, lengths, _BLUE)
@@ -128,7 +126,6 @@ def _panel(title: str, unit: str, x: Values) -> "tuple[Figure, Axes]":
     """An empty panel, without pyplot, which keeps every figure alive and chooses a window system."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
@@ -140,10 +137,10 @@ def _panel(title: str, unit: str, x: Values) -> "tuple[Figure, Axes]":
     axes.grid(color="#dddddd", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    mark_steps(axes)
     if (window := window_for(len(x))) > 1:
-        note = f"dots: logged steps; line: mean of {window} of them"
-        axes.set_title(note, fontsize=9, loc="right", pad=12, color="#666666")
+        note = f"dots: logged steps; line: {smoothed_in_words(window)}"
+        axes.set_title(note, fontsize=8.5, loc="right", pad=12, color="#666666")
     if x[0] == x[-1]:
         axes.set_xlim(x[0] - 1, x[0] + 1)
     return figure, axes
@@ -166,24 +163,17 @@ def _legend(axes: "Axes", curves: "dict[str, Line2D]") -> None:
     )
 
 
+def mark_steps(axes: "Axes") -> None:
+    """Steps are whole numbers, and people count them in ones, twos and fives."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+
+
 def values(steps: Sequence[Event], name: str) -> Values:
     """A metric over the steps, with NaN where it has no number."""
     found = [event.get(name) for event in steps]
     return np.array([value if isinstance(value, int | float) else np.nan for value in found], dtype=np.float64)
-
-
-def window_for(count: int) -> int:
-    """Over how many points the line is smoothed: an odd number, and 1 for no smoothing."""
-    return 1 if count < _SMOOTH_FROM else max(5, count // 20) | 1
-
-
-def smooth(y: Values, window: int) -> Values:
-    """The mean of the points around each; at both ends of those that there are."""
-    known = ~np.isnan(y)
-    around = np.ones(window)
-    counts = np.convolve(known, around, mode="same")
-    sums = np.convolve(np.where(known, y, 0.0), around, mode="same")
-    return np.where(known, sums / np.maximum(counts, 1), np.nan)
 
 
 def save(figure: "Figure", path: Path) -> Path:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from statistics import median
 from typing import Any, TextIO
 
+from grpoctl.counted import counted
 from grpoctl.run import events as ev
 from grpoctl.run.directory import RunDirectory
 from grpoctl.run.events import Event
@@ -44,10 +45,17 @@ class Narrator:
             None if left_s is None else f"{_clock(left_s)} left",  # early, as a narrow terminal cuts the end off
             f"reward {_number(event.get('reward'), '.3f')}",
             None if event.get("kl") is None else f"kl {_number(event['kl'], '.4f')}",
-            f"length {_number(event.get('completions/mean_length'), '.0f')}",
-            f"{_number(event.get('tokens_per_s'), ',.0f')} tokens/s",
+            *_length_and_rate(event),
         ]
         return "  ".join(part for part in parts if part)
+
+
+def _length_and_rate(event: Event) -> list[str]:
+    """How long the answers are and how fast; a digit is one token, and its length says nothing."""
+    rate = _number(event.get("tokens_per_s"), ",.0f")
+    if event.get("completions/mean_length") == 1:
+        return [f"{rate} answers/s"]
+    return [f"length {_number(event.get('completions/mean_length'), '.0f')}", f"{rate} tokens/s"]
 
 
 class _Pace:
@@ -63,9 +71,11 @@ class _Pace:
 
 
 def eval_in_words(event: dict[str, Any]) -> str:
+    # A digit is one token and stands in no form.
+    form = "" if event.get("mean_length") == 1 else f", {event['format_accuracy']:.3f} in form"
     return (
-        f"{event['dataset']}, {event['mode']}, step {event['step']}: {event['accuracy']:.3f} right, "
-        f"{event['format_accuracy']:.3f} in form ({event['n']} problems, {event['seconds']:.1f} s)"
+        f"{event['dataset']}, {event['mode']}, step {event['step']}: {event['accuracy']:.3f} right{form} "
+        f"({counted(event['n'], 'problem')}, {event['seconds']:.1f} s)"
     )
 
 

@@ -23,7 +23,7 @@ class RunView:
     max_steps: int | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     evals: list[Event] = field(default_factory=list)
-    advice: list[str] = field(default_factory=list)
+    advice: list[Event] = field(default_factory=list)
     error: str | None = None
     checkpoint: int | None = None
     manifest: dict[str, Any] = field(default_factory=dict)
@@ -81,7 +81,7 @@ def _take_in(view: RunView, event: Event) -> None:
         view.evals.append({name: value for name, value in event.items() if name != "event"})
         view.evals.sort(key=lambda done: done.get("step") or 0)  # the model before training may be evaluated at the end
     elif kind == ev.ADVICE:
-        view.advice.append(str(event.get("text")))
+        view.advice.append({name: event.get(name) for name in ("step", "kind", "text")})
     elif kind == ev.CHECKPOINT:
         view.checkpoint = event.get("step")
     elif kind in _STATUS_OF_END:

@@ -14,7 +14,13 @@ from grpoctl.study.result import RECOMMENDED_FOR_MNIST, SizeResult
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+# On a logarithmic scale: the rough ones, and the fine ones where fewer than three of those would be seen.
+_TICKS = (
+    (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+    tuple(round(first * size, 4) for size in (0.001, 0.01, 0.1) for first in (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)),
+)
+_BESIDE = 1.2  # how far an axis of sizes goes on beyond the smallest and the largest
+_LEAST_SPAN = 0.02
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#666666"
 
 
@@ -23,6 +29,15 @@ def png_path(to: str) -> Path:
     path = user_path(to)
     if path.suffix.lower() != ".png" or is_folder(path):
         raise InputError(Finding("is no name for a PNG file", "give one that ends in .png", file=to))
+    return path
+
+
+def free_path(name: str) -> Path:
+    """That name here, or with the first number behind it that no older picture has."""
+    path, number = user_path(name), 1
+    while path.exists():
+        number += 1
+        path = user_path(name).with_stem(f"{user_path(name).stem}-{number}")
     return path
 
 
@@ -41,7 +56,7 @@ def draw_study(results: Sequence[SizeResult], budget: str, path: Path) -> Path:
 
 def _draw_errors(axes: "Axes", results: Sequence[SizeResult]) -> None:
     sizes = [each.num_generations for each in results]
-    fine = np.geomspace(min(sizes), max(sizes), 100)
+    fine = np.geomspace(*_ends(sizes), 100)
     # All sizes begin with the same policy, so one curve is the theory for all.
     scale = np.mean([each.mean(lambda run: run.first_expected) * each.num_generations**0.5 for each in results])
     axes.plot(fine, scale / np.sqrt(fine), color=_GREY, label="theory: sqrt(mean p(1 - p) / G)")
@@ -51,14 +66,17 @@ def _draw_errors(axes: "Axes", results: Sequence[SizeResult]) -> None:
     axes.plot(sizes, expected, "_", color=_ORANGE, markersize=16, label="theory for the same policies")
     axes.set_yscale("log")
     low, high = axes.get_ylim()
-    ticks = [tick for tick in _TICKS if low <= tick <= high]
+    shown = [[tick for tick in ticks if low <= tick <= high] for ticks in _TICKS]
+    ticks = next((each for each in shown if len(each) > 2), shown[-1])
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     _dress(axes, sizes, "How far a group's mean misses the true chance", "root mean square error")
 
 
 def _draw_accuracies(axes: "Axes", results: Sequence[SizeResult], budget: str) -> None:
     sizes = [each.num_generations for each in results]
-    axes.axvspan(*RECOMMENDED_FOR_MNIST, color="#eeeeee", zorder=0, label="the document's G for MNIST")
+    low, high = RECOMMENDED_FOR_MNIST
+    if any(low <= size <= high for size in sizes):
+        axes.axvspan(low, high, color="#eeeeee", zorder=0, label=f"the document's G for MNIST, {low} to {high}")
     for each in results:
         dots = [run.test_accuracy for run in each.trained]
         axes.plot([each.num_generations] * len(dots), dots, ".", color=_BLUE, alpha=0.35, markersize=8)
@@ -66,6 +84,9 @@ def _draw_accuracies(axes: "Axes", results: Sequence[SizeResult], budget: str) -
         axes, sizes, [each.mean(lambda run: run.test_accuracy) for each in results], _BLUE, "test, likeliest answer"
     )
     _points(axes, sizes, [each.mean(lambda run: run.train_accuracy) for each in results], _ORANGE, "training, sampled")
+    bottom, top = axes.get_ylim()
+    if top - bottom < _LEAST_SPAN:  # a difference of nothing would look like one
+        axes.set_ylim((bottom + top - _LEAST_SPAN) / 2, (bottom + top + _LEAST_SPAN) / 2)
     _dress(axes, sizes, f"Accuracy at {budget}", "share of digits right")
 
 
@@ -73,10 +94,15 @@ def _points(axes: "Axes", sizes: Sequence[int], values: Sequence[float], colour:
     axes.plot(sizes, values, "-o", color=colour, label=label, linewidth=1.4, markersize=5)
 
 
+def _ends(sizes: Sequence[int]) -> tuple[float, float]:
+    return min(sizes) / _BESIDE, max(sizes) * _BESIDE
+
+
 def _dress(axes: "Axes", sizes: Sequence[int], title: str, unit: str) -> None:
     axes.set_title(title, fontsize=13, loc="left", pad=10)
     axes.set_xscale("log", base=2)
     axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.set_xlim(*_ends(sizes))
     axes.minorticks_off()
     axes.set_xlabel("G, answers to each picture", fontsize=11)
     axes.set_ylabel(unit, fontsize=11)

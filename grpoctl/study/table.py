@@ -7,12 +7,12 @@ from grpoctl.table import table
 
 
 def study_in_lines(results: Sequence[SizeResult]) -> list[str]:
-    return [*table(list(_rows(results)), right=range(9)), "", *_remarks(results), "", *_recommended()]
+    return [*table(list(_rows(results)), right=range(10)), "", *_remarks(results), "", *_recommended()]
 
 
 def _rows(results: Sequence[SizeResult]) -> Iterator[list[str]]:
-    yield ["", "", "", "accuracy", "", "", "groups", "mean's error", "", "s a run"]
-    yield ["G", "updates", "samples", "train", "test", "lowest", "all alike", "first", "theory", ""]
+    yield ["", "", "", "accuracy", "", "", "groups", "mean's error", "", "s a run,"]
+    yield ["G", "updates", "samples", "train", "test", "lowest", "all alike", "first", "theory", "compiling too"]
     for each in results:
         yield [
             str(each.num_generations),
@@ -42,8 +42,9 @@ def _remarks(results: Sequence[SizeResult]) -> Iterator[str]:
         said += f"; its own lowest seed is no better than the mean with G = {others}"
     yield said
     deviations = [each.mean(lambda run: run.advantage_std) for each in results]
+    low, high = f"{min(deviations):.2f}", f"{max(deviations):.2f}"
     yield (
-        f"the advantages' spread is {min(deviations):.2f} to {max(deviations):.2f} over all sizes: it goes by how "
+        f"the advantages' spread is {low if low == high else f'{low} to {high} over all sizes'}: it goes by how "
         "often answers are right, and says nothing of G"
     )
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_run import make_run, step
 from support import SMALL
 
 pytest.importorskip("trl")
 
 from grpoctl.engines.trl.sampler import TrlSampler
 from grpoctl.recipe.keys.evaluation import EvalSampling
+from grpoctl.recipe.load import load_recipe
 from grpoctl.run.directory import all_runs
 from grpoctl.run.evals import read_samples
 from grpoctl.run.view import view_run
@@ -89,6 +91,13 @@ def test_several_answers_give_pass_at_k_and_a_majority(grpoctl: Command, runs: P
     assert code == 0 and "pass@4" in said and "maj@4" in said and "never solved" in said
 
 
+def test_the_likeliest_answer_is_asked_for_once(grpoctl: Command, runs: Path) -> None:
+    code, said, beside = grpoctl("eval", "tiny", *QUICK, "--k", "4", "--json")
+    report = json.loads(said)["modes"]["greedy"]
+    assert (code, report["k"]) == (0, 1) and "pass_at_k" not in report
+    assert "--k: greedy takes the likeliest answer, which is the same each time: asked once.\n" in beside
+
+
 def test_one_that_was_interrupted_goes_on_and_ends_as_if_it_had_not_been(
     grpoctl: Command, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +125,14 @@ def test_one_that_was_interrupted_goes_on_and_ends_as_if_it_had_not_been(
     assert calls == 12  # the two batches that were left
     assert file.read_bytes() == kept
     assert {**again, "seconds": 0} == {**whole, "seconds": 0}
+
+
+def test_what_the_recipe_of_a_run_lacks_is_told_under_the_name_of_the_run(grpoctl: Command, runs: Path) -> None:
+    run = make_run(runs / "mine", step(3))
+    run.resolved.write_text(json.dumps(load_recipe("quickstart", ["eval_dataset=null"]).model_dump(mode="json")))
+    run.checkpoint(3).mkdir()
+    (run.path / "model.safetensors").write_bytes(b"")
+    assert grpoctl("eval", "mine")[2].startswith("mine: eval_dataset: names no data to evaluate on; ")
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,19 @@ def test_advantage_std_stands_beside_the_documents_thresholds_and_what_they_miss
     make_run(runs / "a", STARTED, step(3, reward=0.5, advantage_std=0.4975))
     lines = shown(grpoctl, "a")
     place = next(number for number, line in enumerate(lines) if "advantage_std" in line)
-    assert "over 1.0 wants a larger group, under 0.5 is steady" in lines[place]
-    assert "0/1 rewards give about 0.5 at any G" in lines[place + 1]
+    assert "before they are scaled; rewards of 0 and 1 have 0.5 at most, at any G" in lines[place]
+    assert "(the document would raise G over 1.0, which larger rewards alone can reach)" in lines[place + 1]
+
+
+def test_digits_have_neither_tokens_nor_form(runs: Path, grpoctl: Grpoctl) -> None:
+    metrics = {"reward": 0.9, "completions/mean_length": 1.0, "completions/clipped_ratio": 0.0, "tokens_per_s": 9e5}
+    run = make_run(runs / "a", STARTED, step(3, **metrics, entropy=0.2), greedy(3, 0.9))
+    run.manifest.write_text(run.manifest.read_text().replace('"trl"', '"mlp"'))
+    lines = shown(grpoctl, "a")
+    assert words_of(lines, "answers_per_s") == "answers_per_s 900,000 answers a second"
+    assert words_of(lines, "entropy").endswith("nats an answer; near 0 the answers are all alike")
+    for word in ("tokens", "mean_length", "format", "clipped", "truncated"):
+        assert not [line for line in lines if word in line], word
 
 
 def test_evaluations_are_a_table_of_before_and_after(runs: Path, grpoctl: Grpoctl) -> None:
@@ -93,7 +104,7 @@ def test_advice_and_error_are_shown_on_a_line_each(runs: Path, grpoctl: Grpoctl)
     )
     lines = shown(grpoctl, "a")
     assert "  error: out of\\nmemory" in lines
-    assert "advice: raise num_generations" in lines
+    assert "advice at step 3: raise num_generations" in lines
     assert words_of(lines, "go") == "go on grpoctl train --resume a"
 
 

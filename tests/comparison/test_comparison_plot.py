@@ -1,5 +1,6 @@
 """The picture of a comparison: what is drawn, that it can be read, and where it cannot be written."""
 
+import json
 import os
 from itertools import combinations
 from pathlib import Path
@@ -16,6 +17,8 @@ from matplotlib.image import imread
 from matplotlib.text import Text
 
 from grpoctl.comparison import plot as comparison_plot
+from grpoctl.comparison.looks import Drawn, drawn_runs
+from grpoctl.comparison.panels import panels_of
 from grpoctl.comparison.plot import draw_comparison
 from grpoctl.comparison.runs import Comparison, compare_runs
 from grpoctl.errors import InputError
@@ -32,6 +35,11 @@ def comparison(folder: Path, count: int, steps: int = 30, modes: tuple[str, ...]
             make_run(folder / f"qwen3-0.6b_gsm8k_lora/rank-{number % 3}/grpo-of-{count}-number-{number}", *told)
         )
     return compare_runs(made)
+
+
+def figure_of(found: Comparison) -> Any:
+    drawn: list[Drawn] = drawn_runs(found.runs)
+    return comparison_plot._figure(drawn, panels_of(drawn, found.modes))
 
 
 def texts(figure: Any) -> list[Text]:
@@ -54,7 +62,7 @@ def texts(figure: Any) -> list[Text]:
 @pytest.mark.parametrize("count", [1, 2, 12, 20])
 def test_every_run_is_named_and_no_text_covers_another_or_leaves_the_picture(count: int, tmp_path: Path) -> None:
     found = comparison(tmp_path, count)
-    figure = comparison_plot._figure(comparison_plot._drawn(found.runs), found.modes)
+    figure = figure_of(found)
     read = texts(figure)
     for number in range(count):
         # Beside the curves, and beside each of two rows of panels.
@@ -66,7 +74,7 @@ def test_every_run_is_named_and_no_text_covers_another_or_leaves_the_picture(cou
 
 
 def test_twenty_runs_have_twenty_looks(tmp_path: Path) -> None:
-    drawn = comparison_plot._drawn(comparison(tmp_path, 20, modes=()).runs)
+    drawn = drawn_runs(comparison(tmp_path, 20, modes=()).runs)
     assert len({(each.colour, each.dashes) for each in drawn}) == 20
 
 
@@ -75,6 +83,42 @@ def test_a_picture_has_150_dots_an_inch_and_stands_where_it_was_asked_for(tmp_pa
     assert draw_comparison(comparison(tmp_path / "runs", 2), str(path)) == path
     assert imread(path).shape[1] == comparison_plot._WIDTH * 150
     assert list(path.parent.iterdir()) == [path], "something unfinished was left behind"
+
+
+def test_runs_that_were_asked_other_problems_stand_in_a_panel_of_their_own(tmp_path: Path) -> None:
+    told = [report(20, 3, 40), report(20, 3, 40), report(20, 3, 50)]
+    made = [make_run(tmp_path / f"r{number}", ("eval_finished", each)) for number, each in enumerate(told)]
+    figure = figure_of(compare_runs(made))
+    said = [text.get_text() for text in texts(figure)]
+    assert said.count("Accuracy, greedy") == 2
+    assert [text for text in said if "problems of" in text] == ["40 problems of tiny", "50 problems of tiny"]
+    dots = [sum(line.get_marker() == "o" for line in axes.get_lines()) for axes in figure.axes]
+    assert dots == [2, 1]
+
+
+def test_an_evaluation_with_other_keys_is_called_so_and_not_by_a_hash(tmp_path: Path) -> None:
+    made = []
+    for number, stem in enumerate(("greedy-step-000020-12dce4", "greedy-step-000020-k4-limit9")):
+        run = make_run(tmp_path / f"r{number}", ("eval_finished", report(0, 3, 40)))
+        run.evals.mkdir()
+        (run.evals / f"{stem}.json").write_text(json.dumps(report(20, 3, 40, k=4 if "k4" in stem else 1)))
+        made.append(run)
+    said = [text.get_text() for text in texts(figure_of(compare_runs(made)))]
+    assert "with keys changed, 40 problems of tiny" in said
+    assert "4 answers to each, the first 9, 40 problems of tiny" in said
+    assert not [text for text in said if "12dce4" in text]
+
+
+def test_every_line_is_smoothed_by_one_rule_which_is_told(tmp_path: Path) -> None:
+    long = make_run(tmp_path / "long", *(step(at, reward=at % 2) for at in range(1, 61)))
+    short = make_run(tmp_path / "short", *(step(at, reward=at % 2) for at in range(1, 16)))
+    [axes] = figure_of(compare_runs([long, short])).axes
+    lines = [line for line in axes.get_lines() if line.get_linestyle() != "None"]
+    # Means of five of 0, 1, 0, 1 …: neither run is drawn raw.
+    assert all(0.3 < value < 0.7 for line in lines for value in line.get_ydata())
+    assert axes.get_title(loc="right") == "dots: logged steps; line: mean of 5, at its ends their trend"
+    [axes] = figure_of(compare_runs([short])).axes
+    assert axes.get_title(loc="right") == "line: each logged step"
 
 
 @pytest.mark.parametrize(("steps", "modes"), [(0, ("greedy",)), (1, ()), (3, ()), (0, MODES)])
@@ -87,7 +131,7 @@ def test_what_has_no_numbers_is_left_out(steps: int, modes: tuple[str, ...], tmp
 
 def test_reports_without_intervals_are_drawn_without_bars(tmp_path: Path) -> None:
     run = make_run(tmp_path / "r", ("eval_finished", report(0, 0, 10, accuracy_ci=None)))
-    [panel] = comparison_plot._figure(comparison_plot._drawn(compare_runs([run]).runs), ["greedy"]).axes
+    [panel] = figure_of(compare_runs([run])).axes
     # The bar has no length, and the dot is where it stands.
     bar, dot = (np.asarray(line.get_xydata()).tolist() for line in panel.get_lines())
     assert (bar, dot) == ([[0.0, -0.17], [0.0, -0.17]], [[0.0, -0.17]])

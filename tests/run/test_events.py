@@ -147,3 +147,18 @@ def test_a_resume_takes_back_the_end_also_where_nothing_came_behind_its_checkpoi
     told = [("run_started", 0), ("step_logged", 2), ("run_stopped", 2), ("run_resumed", 2)]
     kept = lasting([{"event": kind, "step": number} for kind, number in told])
     assert [event["event"] for event in kept] == ["run_started", "step_logged", "run_resumed"]
+
+
+def _kinds(*told: tuple[str, int]) -> list[str]:
+    return [event["event"] for event in lasting([{"event": kind, "step": number} for kind, number in told])]
+
+
+def test_a_finished_run_whose_resume_failed_before_anything_came_of_it_is_finished_as_before() -> None:
+    finished = [("run_started", 0), ("step_logged", 2), ("run_finished", 2)]
+    failed = [("run_resumed", 2), ("run_failed", 2)]
+    assert _kinds(*finished, *failed) == ["run_started", "step_logged", "run_finished"]
+    assert _kinds(*finished, *failed, *failed) == ["run_started", "step_logged", "run_finished"]
+    learned = [("run_resumed", 2), ("step_logged", 3), ("run_failed", 3)]
+    assert _kinds(*finished, *learned)[-1] == "run_failed"
+    stopped = [("run_started", 0), ("step_logged", 2), ("run_stopped", 2)]
+    assert _kinds(*stopped, *failed)[-1] == "run_failed"

@@ -98,15 +98,19 @@ def test_drawing_leaves_pyplot_and_its_state_alone(tmp_path: Path) -> None:
     assert subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout == "False\n"
 
 
-def test_a_smoothed_point_is_the_mean_of_those_around_it() -> None:
-    smooth = plots.smooth(np.array([0, 3, 6, np.nan, 9.0]), 3)
-    # (0 + 3) / 2, (0 + 3 + 6) / 3, (3 + 6) / 2, a gap stays a gap, 9 / 1
-    assert smooth == pytest.approx(np.array([1.5, 3, 4.5, np.nan, 9]), nan_ok=True)
+def test_steps_are_marked_in_ones_twos_and_fives() -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().add_subplot()
+    axes.set_xlim(0, 590)
+    plots.mark_steps(axes)
+    assert list(axes.get_xticks()) == [0, 100, 200, 300, 400, 500, 600]
 
 
-@pytest.mark.parametrize(("count", "window"), [(1, 1), (20, 1), (21, 5), (80, 5), (3000, 151)])
-def test_more_points_are_smoothed_over_more(count: int, window: int) -> None:
-    assert plots.window_for(count) == window
+def test_answers_that_are_one_token_each_have_no_picture_of_lengths(tmp_path: Path) -> None:
+    digit = {"completions/mean_length": 1.0, "completions/clipped_ratio": 0.0}
+    run = make_run(tmp_path / "r", *(step(number, reward=0.5, **digit) for number in (10, 20)))
+    assert names(draw_plots(run)) == ["reward.png"]
 
 
 class Clock:

@@ -98,6 +98,17 @@ def test_an_evaluation_is_one_line(run: RunDirectory) -> None:
     assert stream.getvalue() == "tiny, greedy, step 5: 0.432 right, 0.900 in form (200 problems, 1.2 s)\n"
 
 
+def test_digits_are_answers_and_no_tokens(run: RunDirectory) -> None:
+    screen = io.StringIO()
+    with narrating(run, screen):
+        Narrator().hear({"event": STEP, "step": 1, "max_steps": 4, **METRICS, "completions/mean_length": 1.0})
+        scores = {"accuracy": 0.5, "format_accuracy": 1.0, "mean_length": 1.0, "n": 1, "seconds": 2.0}
+        Narrator().hear({"event": EVAL, "dataset": "digits", "mode": "greedy", "step": 0, **scores})
+    step, evaluated = screen.getvalue().splitlines()
+    assert step.endswith("reward 0.500  kl 0.0123  1,234 answers/s")
+    assert evaluated == "digits, greedy, step 0: 0.500 right (1 problem, 2.0 s)"
+
+
 def test_warnings_carry_their_level(run: RunDirectory) -> None:
     stream = io.StringIO()
     with narrating(run, stream):

@@ -47,7 +47,7 @@ def test_a_run_shows_its_newest_step_every_eval_and_its_advice(tmp_path: Path) -
     assert (view.step, view.max_steps, view.checkpoint) == (2, 4, 2)
     assert view.metrics == {"reward": 0.5, "kl": None}
     assert [(done["step"], done["accuracy"]) for done in view.evals] == [(0, 0.2), (2, 0.4)]
-    assert view.advice == ["raise num_generations"]
+    assert view.advice == [{"step": 2, "kind": "flat", "text": "raise num_generations"}]
 
 
 def test_a_resume_undoes_later_steps_and_the_error(tmp_path: Path) -> None:

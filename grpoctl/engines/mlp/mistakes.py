@@ -60,13 +60,21 @@ def worst_first(labels: Any, said: Any, log_probs: Any) -> Counts:
     """The places of the wrong answers, the surest in front."""
     wrong = np.flatnonzero(labels != said)
     order: Counts = wrong[np.argsort(-log_probs[wrong, said[wrong]], kind="stable")]
+    if len(np.unique(said)) == 1:  # it is as sure of all: one picture of each digit in turn, or all would be of one
+        turns = np.zeros(len(order), np.int64)
+        for digit in range(DIGITS):
+            places = np.flatnonzero(labels[order] == digit)
+            turns[places] = np.arange(len(places))
+        order = order[np.argsort(turns, kind="stable")]
     return order
 
 
 def _draw_confusion(part: "SubFigure", counts: Counts) -> None:
     axes = part.subplots()
     total, right = int(counts.sum()), int(np.trace(counts))
-    axes.set_title(f"{right:,} of {total:,} right ({right / total:.1%})", fontsize=13, loc="left", pad=10)
+    answered = np.flatnonzero(counts.sum(axis=0))
+    every = f": every picture is a {answered[0]} to it" if len(answered) == 1 and total > 1 else ""
+    axes.set_title(f"{right:,} of {total:,} right ({right / total:.1%}){every}", fontsize=13, loc="left", pad=10)
     # Mistakes would not show beside the hundreds of the diagonal, so the colours are of them alone.
     wrong = np.where(np.eye(DIGITS, dtype=bool), 0, counts)
     axes.imshow(wrong, cmap="Reds", vmin=0, vmax=max(1, int(wrong.max()) * 1.4))

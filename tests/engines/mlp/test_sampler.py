@@ -45,3 +45,12 @@ def test_mistakes_are_counted_by_digit_and_the_surest_comes_first() -> None:
     log_probs = np.log(np.full((4, 10), 0.05))
     log_probs[1, 7], log_probs[3, 8] = np.log(0.5), np.log(0.9)
     assert worst_first(labels, said, log_probs).tolist() == [3, 1]
+
+
+def test_a_network_that_says_one_digit_is_shown_a_picture_of_each_in_turn() -> None:
+    labels = np.array([0, 0, 0, 2, 2, 1])
+    said = np.ones(6, np.int64)
+    log_probs = np.zeros((6, 10))
+    log_probs[:, 1] = [-0.1, -0.2, -0.3, -0.5, -0.4, 0.0]
+    # The surest 0 and the surest 2, then the next of each; by sureness alone all three 0 would come first.
+    assert worst_first(labels, said, log_probs).tolist() == [0, 4, 1, 3, 2]

@@ -41,8 +41,9 @@ def test_with_as_many_samples_a_larger_group_gets_fewer_updates(words: list[str]
     code, out, _ = grpoctl(*words, "--sizes", "4,16", "--seeds", "1", "--fixed", "samples")
     assert code == 0
     lines = out.splitlines()
-    assert "G = 4: 1 times 16 updates …" in lines  # the recipe's own 8 answers for 8 updates
-    assert "G = 16: 1 times 4 updates …" in lines
+    assert "G = 4: 1 time 16 updates …" in lines  # the recipe's own 8 answers for 8 updates
+    assert "G = 16: 1 time 4 updates …" in lines
+    assert "compiling too" in lines[4] + lines[3]
     assert any("MNIST (easy)" in line and "32 - 128" in line for line in lines)
     assert any(line.startswith("best on the test digits: G = ") for line in lines)
 
@@ -53,8 +54,14 @@ def test_with_as_many_samples_a_larger_group_gets_fewer_updates(words: list[str]
         (["quickstart"], "trains a language model; take one for digits"),
         (["mnist_ppo"], "stage: is ppo"),
         (["mnist_document"], "group: is batch"),
-        (["mnist_grpo", "--sizes", "1,2"], "--sizes: is 1,2; use numbers from 2 to 4096"),
-        (["mnist_grpo", "--seeds", "0"], "--seeds: is 0"),
+        (["mnist_grpo", "--sizes", "1,2"], "--sizes: is 1,2; use numbers from 2 to 1024"),
+        (["mnist_grpo", "--sizes", "0"], "--sizes: is 0; use numbers from 2 to 1024"),
+        (["mnist_grpo", "--sizes", "100000"], "--sizes: is 100000; use numbers from 2 to 1024"),
+        (
+            ["mnist_grpo", "dataset=digits", "max_steps=8", "--sizes", "4,128", "--fixed", "samples"],
+            "--sizes: has 128, and all 8 updates of 8 have 64 answers to a picture; use sizes up to 64",
+        ),
+        (["mnist_grpo", "--seeds", "0"], "--seeds: is 0; use 1 to 100"),
         (["mnist_grpo", "--to", "g.pdf"], "g.pdf: is no name for a PNG file"),
     ],
 )
@@ -62,3 +69,15 @@ def test_what_cannot_be_studied_is_said_in_one_line(words: list[str], said: str,
     code, _, err = grpoctl("study", *words)
     assert code == 2
     assert said in err.splitlines()[-1]
+
+
+def test_an_older_picture_is_kept_or_said_to_be_replaced(
+    words: list[str], grpoctl: Grpoctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    few = ("--sizes", "2,4", "--seeds", "1", "max_steps=2")
+    asked, path = words[: words.index("--to")], Path(words[-1])
+    for name in ("group_size.png", "group_size-2.png"):
+        assert grpoctl(*asked, *few)[1].splitlines()[-1] == f"picture: {name}"
+    assert grpoctl(*words, *few)[1].splitlines()[-1] == f"picture: {path}"
+    assert grpoctl(*words, *few)[1].splitlines()[-1] == f"picture: {path} (in place of an older one)"

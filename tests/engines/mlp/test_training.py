@@ -140,6 +140,10 @@ def test_a_run_is_evaluated_in_every_mode_and_beside_its_start(learned: RunDirec
     assert document["difference"]["greedy"]["p"] < 0.01
     code, out, _ = grpoctl("show", str(run.path))
     assert "samples_drawn" in out
+    code, out, _ = grpoctl("eval", str(run.path), "--limit", "1")
+    assert "of the pictures are read right" in out and ", greedy, 1 problem of " in out
+    for word in ("answer tag", "tokens", "form", "max_completion_length"):
+        assert word not in out, word
 
 
 def test_ask_reads_a_picture(learned: RunDirectory, grpoctl: Grpoctl, tmp_path: Path) -> None:
@@ -154,6 +158,7 @@ def test_ask_reads_a_picture(learned: RunDirectory, grpoctl: Grpoctl, tmp_path: 
     code, _, err = grpoctl("ask", str(run.path), str(tmp_path / "gone.png"))
     assert (code, err.count("\n")) == (2, 1)
     assert "gone.png: is no picture that is here" in err
+    assert grpoctl("ask", str(run.path), "")[2] == "question: is empty; name a picture: grpoctl ask RUN digit.png.\n"
 
 
 def test_compare_shows_what_grpo_saves_and_ppo_spends_and_how_seeds_differ(train: Train) -> None:
