@@ -1,5 +1,6 @@
 """How does a question become a prompt, and its answer text on the screen as it comes?"""
 
+import copy
 import signal
 import sys
 import unicodedata
@@ -62,6 +63,12 @@ class Interview:
             None if recipe.reads_pictures else ChatTokenizer(find_tokenizer(recipe) or base, recipe.template)
         )
 
+    def otherwise(self, mode: str, seed: int) -> "Interview":
+        """The same questions in another mode or from another seed, with the tokenizer that is read already."""
+        other = copy.copy(self)
+        other.mode, other.seed, other._sampling = mode, seed, getattr(self._recipe.eval_modes, mode)
+        return other
+
     @property
     def keeps_history(self) -> bool:
         return not self.raw and self._tokenizer is not None and self._tokenizer.template is not None
@@ -75,6 +82,8 @@ class Interview:
         if self._tokenizer is None:
             from grpoctl.digits.pixels import pixels_of
 
+            if not question.strip():
+                raise InputError(Finding("is empty", "name a picture: grpoctl ask RUN digit.png", file="question"))
             pixels_of([question.strip()])  # what is no picture is told before the network is loaded
             return Prompt(question.strip(), 1)
         try:

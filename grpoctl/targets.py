@@ -64,8 +64,13 @@ def _is_run(name: str) -> bool:
     return True
 
 
+def has_model(run: RunDirectory) -> bool:
+    """Whether a run left weights or a checkpoint; whether that is whole is known when it is read."""
+    return any(is_file(run.path / name) for name in _WEIGHTS) or bool(checkpoints.steps_of(run))
+
+
 def _of_run(run: RunDirectory, overrides: Sequence[str], checkpoint: int | None) -> tuple[Target, RecipeReading]:
-    reading = read_resolved(run.resolved, overrides)
+    reading = read_resolved(run.resolved, overrides, run=run.name)
     if reading.recipe is None or reading.errors:
         raise RecipeError(reading.errors)
     recipe = reading.recipe

@@ -6,13 +6,17 @@
   grpoctl ask tiny "1 + 1?" --mode liberal --seed 3 max_completion_length=64
   grpoctl ask RUN < question.txt            the whole text is one question
   grpoctl ask RUN digit.png                 which digit is it? (engine mlp)
+  grpoctl ask RUN --lines < lines.jsonl     for programs: a JSON object a line in, JSON lines out
 
 RUN is a run, its folder or one of its checkpoints, or a model's folder or Hugging Face name. A single word that is none
 of these is the question where it has a space, ends in ? or can be no name. The prompt is that of training, by the
 recipe's system_prompt and the model's chat template; --raw sends the text as it stands. A question that looks like
 key=value or begins with - is best given by standard input.
 
-In a conversation /new starts over, /quit or Ctrl-D ends it, and Ctrl-C stops an answer."""
+In a conversation /new starts over, /quit or Ctrl-D ends it, and Ctrl-C stops an answer.
+
+With --lines, {"question": …, "mode"?: …, "seed"?: …} comes back as {"model": …, "text": …} piece by piece, and then
+{"model": …, "done": true, "tokens": …, "truncated": …}, or {"error": …}; the models are loaded once."""
 
 import argparse
 import json
@@ -21,7 +25,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from grpoctl.errors import Finding, InputError, nearest, printable
+from grpoctl.errors import Finding, GrpoctlError, InputError, nearest, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,10 +51,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=int, metavar="N", help="the model as it was at step N")
     parser.add_argument("--seed", type=int, metavar="N", help="of the answer drawn (the recipe's)")
     parser.add_argument("--raw", action="store_true", help="no chat template, no system prompt")
+    parser.add_argument("--lines", action="store_true", help="for programs: JSON lines in and out")
     parser.add_argument("--recipe", metavar="FILE", help="the recipe to ask a model by that no run made")
 
 
 def run(args: argparse.Namespace) -> int:
+    if not args.lines:
+        return _run(args)
+    from grpoctl.ask_lines import tell
+
+    try:
+        return _run(args)
+    except GrpoctlError as error:
+        tell({"error": str(error)})
+        raise
+
+
+def _run(args: argparse.Namespace) -> int:
     # pydantic and what stands on it take 0.15 s, which --help need not wait for.
     from grpoctl.asking import Interview
     from grpoctl.targets import find_target
@@ -62,10 +79,13 @@ def run(args: argparse.Namespace) -> int:
     if args.base and target.trained is None:
         fix = "leave --base out"
         raise InputError(Finding("is no run, and only a run has a model before training", fix, file=target.name))
+    interview = Interview(target.recipe, target.base, args.mode, args.seed, raw=args.raw)
+    if args.lines:
+        return _answer_lines(interview, target, question, args)
     if question is None:
         question = _piped(args.raw)
-    interview = Interview(target.recipe, target.base, args.mode, args.seed, raw=args.raw)
     if question is not None:
+        _refuse_a_picture_for_a_language_model(question, target)
         return _answer(interview, target, question, args.base, args.json)
     if args.json:
         fix = 'give one: grpoctl ask latest "1 + 1?" --json'
@@ -121,6 +141,13 @@ def _is_picture(word: str) -> bool:
     from grpoctl.paths import is_file, user_path
 
     return word.lower().endswith((".png", ".jpg", ".jpeg")) and is_file(user_path(word))
+
+
+def _refuse_a_picture_for_a_language_model(question: str, target: "Target") -> None:
+    if _is_picture(question) and not target.recipe.reads_pictures:
+        problem = f"is a picture, and {printable(target.name)} is a language model"
+        fix = f"name a run of engine mlp: grpoctl ask RUN {question}"
+        raise InputError(Finding(problem, fix, file=question))
 
 
 def _has_space(word: str) -> bool:
@@ -206,6 +233,17 @@ def _answer(interview: "Interview", target: "Target", question: str, base: bool,
     if as_json:
         *before, document = told
         print(json.dumps(document | ({"base": before[0]} if before else {})))
+    return 0
+
+
+def _answer_lines(interview: "Interview", target: "Target", question: str | None, args: argparse.Namespace) -> int:
+    from grpoctl.ask_lines import answer_lines
+
+    if question is not None or args.json:
+        fix = f"leave {'--json' if args.json else 'the question'} out"
+        raise InputError(Finding("reads its questions from standard input", fix, file="--lines"))
+    if sys.stdin is not None:
+        answer_lines(interview, list(_voices(target, args.base)), sys.stdin.buffer)
     return 0
 
 

@@ -1,12 +1,13 @@
-"""The tab ask: to be written."""
+"""The tab on which models answer, before training and after it, and on which rewards say what an answer is worth."""
 
-from webui.html import Markup, h
-from webui.page import Act, Page, View
+from webui.ask import bench, questions, tab
+from webui.page import Act, View
 
-
-def view(page: Page) -> Markup:
-    return h("p", "…")
-
-
-VIEWS: dict[str, View] = {"ask": view}
-ACTS: dict[str, Act] = {}
+VIEWS: dict[str, View] = {"ask": tab.view}
+ACTS: dict[str, Act] = {
+    "ask-question": questions.ask,
+    "ask-stop": questions.stop,
+    "ask-forget": questions.forget,
+    "ask-let-go": questions.let_go,
+    "ask-score": bench.score,
+}

@@ -1,12 +1,7 @@
-"""The tab compare: to be written."""
+"""The tab on which runs stand side by side: how well each does, on which problems, and how surely."""
 
-from webui.html import Markup, h
-from webui.page import Act, Page, View
+from webui.compare import evals, tab
+from webui.page import Act, View
 
-
-def view(page: Page) -> Markup:
-    return h("p", "…")
-
-
-VIEWS: dict[str, View] = {"compare": view}
-ACTS: dict[str, Act] = {}
+VIEWS: dict[str, View] = {"compare": tab.view}
+ACTS: dict[str, Act] = {"eval-start": evals.start, "eval-stop": evals.stop}

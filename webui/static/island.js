@@ -97,7 +97,13 @@
       } catch (error) { answered(false); console.debug(error) } finally {
         this.busy = false
         if (this.again) { this.again = false; this.render() }
+        else this.hurry()
       }
+    }
+    hurry() { // a part that says so is asked for again before its island's turn, such as an answer that is coming
+      clearTimeout(this.soon)
+      const part = this.root.querySelector("[data-soon]")
+      if (part) this.soon = setTimeout(() => this.render(), Math.max(100, +part.dataset.soon || 0))
     }
     put(html) {
       Idiomorph.morph(this.root, html, {
