@@ -2,13 +2,14 @@
 
     python scripts/webui_pictures.py URL [FOLDER]
 
-URL is a page that is served (grpoctl webui) from a folder with a few runs; the newest finished one is shown.
+URL is a page that is served (grpoctl webui) from a folder with a few runs, one of them going on; the newest is shown.
 """
 
 import shutil
 import sys
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 _TABS = ("recipes", "runs", "compare", "ask", "learn")
@@ -37,9 +38,15 @@ def _take(browser: Browser, url: str, tab: str, locale: str, size: tuple[int, in
     page.locator(".island:visible > *").first.wait_for()
     if tab == "runs":
         page.locator("#runs-table .name").first.click()
+    if tab == "ask":
+        page.locator("#ask textarea").first.fill("Tom finds 18 coins, then another 84. How many in all?")
+        page.locator("#ask button.primary").first.click()
+        page.wait_for_timeout(9000)  # both models are loaded and answer
     page.wait_for_timeout(2500)  # the charts and what is asked for later
     page.screenshot(path=picture)
     context.close()
+    # A page has few colours, and a palette of them is a third of the size.
+    Image.open(picture).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(picture, optimize=True)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ def view(page: Page) -> Markup:
     if not runs:
         said = h("p", say("No run that has ended has a model yet: wait for the first."), class_="quiet")
         return h("section", h("h3", say("Ask a model")), said, id="ask-form")
-    run = next((run for run in runs if run.name == page.text("ask_run")), runs[0])
+    newest = next((run for run in runs if not is_of_pictures(run)), runs[0])
+    run = next((run for run in runs if run.name == page.text("ask_run")), newest)
     names = {run.name: run.name for run in runs}
     head = [
         h("h3", say("Ask a model")),

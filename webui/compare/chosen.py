@@ -30,7 +30,10 @@ def chosen(page: Page) -> Chosen:
         wanted = set(page.names("cmp_runs"))
         found = [run for run in every if run.name in wanted]
     else:
-        found = [run for run in every[:_AT_FIRST] if is_evaluated(run)][:_CHOSEN_AT_FIRST]
+        recent = [run for run in every[:_AT_FIRST] if is_evaluated(run)]
+        # One that goes on was evaluated before training alone, which says nothing yet.
+        recent.sort(key=lambda run: not live_run(run).of_kind(ev.RUN_FINISHED))
+        found = recent[:_CHOSEN_AT_FIRST]
     return Chosen(every, found[:MOST], len(found[MOST:]))
 
 
