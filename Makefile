@@ -11,7 +11,7 @@ EXTRAS := trl,tunix,mnist,math,webui,dev
 # TORCH_INDEX_URL names another package index for torch, for one of its CUDA or CPU builds.
 TORCH_INDEX := $(if $(TORCH_INDEX_URL),--index-url $(TORCH_INDEX_URL))
 
-.PHONY: install train test check lint types bench docs wheel clean install-maxtext test-maxtext
+.PHONY: install train test check lint types bench torture docs wheel clean install-maxtext test-maxtext
 
 install: .venv/installed
 
@@ -57,6 +57,9 @@ bench: install
 	$(BIN)/python benchmarks/quickstart_seeds.py
 	$(BIN)/python benchmarks/mnist_speed.py
 	$(BIN)/python benchmarks/mnist_seeds.py --data $(DIGITS)
+
+torture: install
+	$(BIN)/pytest -m torture tests/torture -s
 
 docs: install
 	$(BIN)/python -m grpoctl.recipe.docs
