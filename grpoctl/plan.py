@@ -69,7 +69,7 @@ def plan_resume(name: str, overrides: Sequence[str]) -> Plan:
             update={"output_dir": str(run.path), "resume_from_checkpoint": "latest"}
         )
     manifest = read_manifest(run)
-    text = run.recipe.read_text(encoding="utf-8") if run.recipe.is_file() else ""
+    text = run.recipe.read_text(encoding="utf-8", errors="replace") if run.recipe.is_file() else ""
     given = {word.partition("=")[0]: word for word in (*manifest.get("overrides", []), *overrides)}
     found = check(reading)
     plan = Plan(found, text, str(manifest.get("recipe_file", run.recipe)), list(given.values()), resumed=run)

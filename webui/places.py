@@ -11,11 +11,18 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def own_recipes_folder() -> Path:
-    return Path.cwd() / "recipes"
+    """recipes/ where you stand; in a checkout, whose recipes/ holds what is shipped, a folder in it."""
+    folder = Path.cwd() / "recipes"
+    return folder / "own" if folder.resolve() == shipped.RECIPES.resolve() else folder
+
+
+def shown_file(name: str) -> str:
+    """An own recipe's file as one would type it."""
+    return str(own_recipes_folder().relative_to(Path.cwd()) / f"{name}.yaml")
 
 
 def own_recipes() -> list[str]:
-    """The user's own, by name; what is shipped is no one's own, though in a checkout it lies in the same folder."""
+    """The user's own, by name."""
     shipped_names = set(shipped.recipe_names())
     try:
         found = [path.stem for path in own_recipes_folder().glob("*.yaml") if _NAME.fullmatch(path.stem)]

@@ -109,7 +109,10 @@ def serve(host: str, port: int, password: str | None) -> None:
             "openapi_url": None,
         },
     )
-    print(f"grpoctl's page: http://{_as_host(host)}:{port}/   (Ctrl-C ends the page, not the runs)", flush=True)
+    everywhere = host in ("0.0.0.0", "::")
+    here = "127.0.0.1" if everywhere else _as_host(host)
+    others = ", and by this machine's own addresses" if everywhere else ""
+    print(f"grpoctl's page: http://{here}:{port}/{others}   (Ctrl-C ends the page, not the runs)", flush=True)
     page.block_thread()
 
 

@@ -94,9 +94,12 @@ def _where_else(file: str) -> str:
     )
 
 
-def read_resolved(path: Path, overrides: Sequence[str] = ()) -> RecipeReading:
-    """The recipe of an earlier run, every value as it was used. It was checked then, so its keys may all stand."""
-    source = RecipeSource(str(path))
+def read_resolved(path: Path, overrides: Sequence[str] = (), *, run: str | None = None) -> RecipeReading:
+    """The recipe of an earlier run, every value as it was used. It was checked then, so its keys may all stand.
+
+    What is wrong with it is told under the run's name, where one is given: nobody wrote the file.
+    """
+    source = RecipeSource(run or str(path))
     text = yaml_text.read_text(path, str(path))
     parsed = text if isinstance(text, Finding) else yaml_text.parse(text, str(path))
     if isinstance(parsed, Finding) or not isinstance(parsed.value, dict):

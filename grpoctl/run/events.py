@@ -122,15 +122,26 @@ def _parse(data: bytes) -> Iterator[Event]:
 
 
 def lasting(events: Sequence[Event]) -> list[Event]:
-    """The events without those that a resume undid: what came behind the checkpoint that it went on from."""
+    """The events without those that a resume undid: what came behind the checkpoint that it went on from.
+
+    A finished run whose resume failed before anything came of it is finished as before.
+    """
     kept: list[Event] = []
+    before: list[Event] = []
     for event in events:
+        if event["event"] == RUN_FAILED and _ends_with(kept, RUN_RESUMED) and _ends_with(before, RUN_FINISHED):
+            kept = before
+            continue
         if event["event"] == RUN_RESUMED:
-            step = event.get("step", 0)
+            before, step = kept, event.get("step", 0)
             # Without a checkpoint the run starts again, and its first evaluation comes again too.
             kept = [old for old in kept if 0 < step >= old.get("step", 0) and old["event"] not in ENDS]
         kept.append(event)
     return kept
+
+
+def _ends_with(events: Sequence[Event], kind: str) -> bool:
+    return bool(events) and events[-1]["event"] == kind
 
 
 def _finite(value: Any) -> Any:

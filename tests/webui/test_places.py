@@ -65,3 +65,27 @@ def test_only_files_of_the_run_itself_can_be_taken(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="is not there any more"):
             download(page, {"run": "one", "file": wanted})
     assert download(page, {"run": "one", "file": "plots/a.png"}).data["go"].startswith("/run-file/")
+
+
+def test_in_a_checkout_own_recipes_do_not_pass_for_shipped_ones(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "quickstart.yaml").write_text("seed: 0\n")
+    monkeypatch.setattr("grpoctl.shipped.RECIPES", tmp_path / "recipes")
+    files.save("mine", "seed: 1\n", None)
+    assert (tmp_path / "recipes" / "own" / "mine.yaml").read_text() == "seed: 1\n"
+    assert places.own_recipes() == ["mine"] and "mine" not in places.shipped.recipe_names()
+    assert files.path_for_command("mine") == "recipes/own/mine.yaml"
+    assert files.path_for_command("quickstart") == "quickstart"
+    files.save("mine", "seed: 2\n", files.mark_of("seed: 1\n"))
+
+
+def test_a_name_that_is_taken_is_not_proposed() -> None:
+    from webui.recipes.launch import suggested_name
+
+    page = Page({"recipe": "quickstart"}, Say("en"))
+    assert suggested_name(page) == "my_quickstart"
+    files.save("my_quickstart", "seed: 1\n", None)
+    assert suggested_name(page) == "my_quickstart-2"
+    assert suggested_name(Page({"recipe": "my_quickstart"}, Say("en"))) == "my_quickstart"

@@ -1,6 +1,7 @@
 """Which runs can be asked: those that have ended and left a model that reads text?"""
 
 from collections.abc import Hashable
+from itertools import islice
 
 from grpoctl.errors import Finding, InputError
 from grpoctl.recipe.load import read_resolved
@@ -14,7 +15,8 @@ _OFFERED = 50
 
 def askable() -> list[RunDirectory]:
     """Runs that have ended and left a model, the newest first; one that goes on needs its memory itself."""
-    return [run for run in all_runs()[:_OFFERED] if has_model(run) and not _goes_on(run)]
+    found = (run for run in all_runs() if has_model(run) and not _goes_on(run))
+    return list(islice(found, _OFFERED))
 
 
 def _goes_on(run: RunDirectory) -> bool:

@@ -75,7 +75,7 @@ def _standing(page: Page) -> list[Markup]:
     if name:
         now, mark = files.on_disk(name), files.mark_of(text)
         if now is None:
-            gone = say("{name} is gone from the disk; saving writes it again.", name=f"recipes/{name}.yaml")
+            gone = say("{name} is gone from the disk; saving writes it again.", name=places.shown_file(name))
             parts.append(h("span", gone, class_="pill failed"))
         elif now == mark:
             parts.append(h("span", say("as on the disk"), class_="pill finished"))
@@ -89,6 +89,11 @@ def _standing(page: Page) -> list[Markup]:
             parts.append(h("span", say("changed, not saved"), class_="pill stopped"))
     elif text.strip():
         parts.append(h("span", say("not saved"), class_="pill stopped"))
+    wanted = page.text("save_as").strip()
+    if wanted and wanted != name and wanted in places.own_recipes():
+        parts.append(h("span", say("{name} is there already", name=places.shown_file(wanted)), class_="pill failed"))
+        parts.append(_button(say("Open that one"), "open", {"value": f"recipe:{wanted}"}))
+        parts.append(_button(say("Save over it"), "save", {"over": True}))
     if page.text("template"):
         shown = page.flag("diff")
         parts.append(
@@ -105,6 +110,10 @@ def _standing(page: Page) -> list[Markup]:
     if isinstance(dropped, dict) and dropped.get("text") not in (None, text):
         parts.append(h("button", say("Back to what I had"), type="button", class_="link", data_act="bring-back"))
     return parts
+
+
+def _button(title: str, act: str, arguments: dict[str, Any]) -> Markup:
+    return h("button", title, type="button", data_act=act, data_args=arguments)
 
 
 def _difference(page: Page) -> Markup:

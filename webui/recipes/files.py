@@ -2,14 +2,13 @@
 
 import difflib
 import hashlib
-import os
 from pathlib import Path
 
 from grpoctl import shipped
 from grpoctl.errors import Finding, InputError
 from grpoctl.recipe.yaml_text import read_text
 from grpoctl.run.files import write_whole
-from webui.places import own_recipe_file, own_recipes, own_recipes_folder, recipe_file, run_named
+from webui.places import own_recipe_file, own_recipes, own_recipes_folder, recipe_file, run_named, shown_file
 
 
 def read_recipe_named(name: str) -> str:
@@ -54,21 +53,19 @@ def save(name: str, text: str, opened: str | None, *, over: bool = False) -> str
     now = on_disk(name) if name in own_recipes() else None
     if now is not None and now not in (opened, mark_of(text)) and not over:
         problem = "has been changed by somebody else since you opened it" if opened else "is there already"
-        raise InputError(Finding(problem, "look at theirs, or save over it", file=f"recipes/{name}.yaml"))
+        raise InputError(Finding(problem, "open that one, save over it, or take another name", file=shown_file(name)))
     try:
-        own_recipes_folder().mkdir(exist_ok=True)
+        own_recipes_folder().mkdir(parents=True, exist_ok=True)
         write_whole(path, text)
     except OSError as error:
         said = f"cannot be written ({error.strerror})"
-        raise InputError(Finding(said, "see whether the folder may be written", file=f"recipes/{name}.yaml")) from None
+        raise InputError(Finding(said, "see whether the folder may be written", file=shown_file(name))) from None
     return mark_of(text)
 
 
 def path_for_command(name: str) -> str:
     """How a command line names it."""
-    if name in shipped.recipe_names() and not (own_recipes_folder() / f"{name}.yaml").exists():
-        return name
-    return os.path.join("recipes", f"{name}.yaml")  # noqa: PTH118, as it is text to type, not a place
+    return name if name in shipped.recipe_names() else shown_file(name)
 
 
 def difference(before: str, after: str, name: str) -> list[str]:

@@ -47,10 +47,10 @@ def view(page: Page) -> Markup:
     if not text.strip():
         return h("p", page.say("Choose a recipe, or paste one: LLaMA-Factory's are checked too."), class_="note")
     found = check(text)
-    parts = [_said(page, found)]
+    parts = [_said(page, found), _launch(page, found)]  # the button stands above what takes long to read
     if not found.errors:
         parts += [_facts(page, found), *_memory(page, found), *flat.view(page, found)]
-    return h("div", *parts, _launch(page, found), class_="stack")
+    return h("div", *parts, class_="stack")
 
 
 def _said(page: Page, found: Preflight) -> Markup:

@@ -22,6 +22,8 @@ _FIRST = {
     "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps", "seed", "save_steps",
     "eval_strategy", "nproc_per_node", "use_vllm", "bf16",
 }  # fmt: skip
+# How an empty text is written in a field, and in the YAML.
+_EMPTY = '""'
 _LISTS: dict[str, Callable[[], list[str]]] = {"datasets": dataset_names, "models": model_names}
 _FROM_LIST = {"dataset": "datasets", "eval_dataset": "datasets", "model_name_or_path": "models"}
 
@@ -83,6 +85,8 @@ def _field(page: Page, key: str, values: dict[str, str | None], wrong: dict[str,
 
 def _input(page: Page, key: str, values: dict[str, str | None], wrong: bool) -> Markup:
     value, say = values.get(key, ""), page.say
+    if value == "" and key in values and _is_text(key):
+        value = _EMPTY  # which is not the same as left out
     usual: dict[str, Any] = {
         "id": f"f-{key}",
         "data_edit": key,
@@ -109,6 +113,11 @@ def _input(page: Page, key: str, values: dict[str, str | None], wrong: bool) -> 
         autocomplete="off",
         spellcheck="false",
     )
+
+
+def _is_text(key: str) -> bool:
+    node = json_schema_of(key)
+    return any(part.get("type") == "string" for part in [node, *node.get("anyOf", [])]) and not _choices(key)
 
 
 def _rewards(page: Page, values: dict[str, str | None]) -> Markup:
@@ -171,6 +180,8 @@ def switch_reward(page: Page, arguments: Any) -> Answer:
 
 def _as_yaml(key: str, value: str) -> str:
     """What was typed, as the key's kind of value; what fits none stays as it is, for check to name."""
+    if value == _EMPTY:
+        return _EMPTY
     node = json_schema_of(key)
     kinds = {part.get("type") for part in [node, *node.get("anyOf", [])]}
     if "array" in kinds:

@@ -52,7 +52,9 @@ def suggested_name(page: Page) -> str:
     name = page.text("recipe")
     if name in places.own_recipes():
         return name
-    return f"my_{_stem(name)}" if name else "my_recipe"
+    stem = f"my_{_stem(name)}" if name else "my_recipe"
+    taken = set(places.own_recipes())
+    return next(each for each in (stem, *(f"{stem}-{number}" for number in range(2, 10_000))) if each not in taken)
 
 
 def _stem(name: str) -> str:
@@ -76,5 +78,5 @@ def save(page: Page, arguments: Any) -> Answer:
     opened = page.text("opened") if name == page.text("recipe") else None
     mark = files.save(name, text, opened or None, over=arguments.get("over") is True)
     return Answer(
-        {"recipe": name, "opened": mark, "save_as": ""}, said=page.say("Saved as {file}.", file=f"recipes/{name}.yaml")
+        {"recipe": name, "opened": mark, "save_as": ""}, said=page.say("Saved as {file}.", file=places.shown_file(name))
     )

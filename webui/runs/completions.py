@@ -33,18 +33,20 @@ def view(page: Page, found: Standing) -> Markup:
         for prompt, group in groupby(shown[:_SHOWN], key=lambda sample: str(sample.get("prompt")))
     ]
     count = say("{n} of {all} completions of step {step}", n=len(shown), all=len(samples), step=step)
+    by_step = {"": say("the newest"), **{str(each): str(each) for each in reversed(steps)}}
     signs = {"": say("all"), "+": say("pushed up"), "-": say("pushed down"), "0": say("no push")}
     return h(
         "div",
         h(
             "div",
-            _select(say("Step"), "sample_step", {str(each): str(each) for each in reversed(steps)}, str(step)),
-            _select(say("Which"), "sample_sign", signs, sign),
+            _select(say("Step"), "sample_step", by_step, page.text("sample_step")),
+            _select(say("Which"), "sample_sign", signs, sign, also={"sample_step": str(step)}),
             h(
                 "div",
                 h("label", say("Search"), for_="f-sample_search"),
                 h("input", id="f-sample_search", type="search", data_state="sample_search",
-                  value=page.text("sample_search"), data_value=page.text("sample_search")),
+                  value=page.text("sample_search"), data_value=page.text("sample_search"),
+                  data_also={"sample_step": str(step)}),
                 class_="field",
             ),
             class_="grid",
@@ -56,7 +58,8 @@ def view(page: Page, found: Standing) -> Markup:
     )  # fmt: skip
 
 
-def _select(title: str, key: str, options: dict[str, str], chosen: str) -> Markup:
+def _select(title: str, key: str, options: dict[str, str], chosen: str, also: dict[str, str] | None = None) -> Markup:
+    """`also` is set with it: who looks for something stays at the step that is looked at."""
     return h(
         "div",
         h("label", title, for_=f"f-{key}"),
@@ -66,6 +69,7 @@ def _select(title: str, key: str, options: dict[str, str], chosen: str) -> Marku
             id=f"f-{key}",
             data_state=key,
             data_value=chosen,
+            data_also=also,
         ),
         class_="field",
     )

@@ -39,7 +39,9 @@ _EVALUATED = "Accuracy, evaluated"
 def view(page: Page, found: Standing) -> Markup:
     """An empty place for the charts; static/charts_uplot.js asks for the points and draws them."""
     say = page.say
-    names = list(dict.fromkeys([found.name, *page.names("overlay")]))[:_MOST_RUNS]
+    wanted = list(dict.fromkeys([found.name, *page.names("overlay")]))
+    names = wanted[:_MOST_RUNS]
+    too_many = say("At most {n} runs are drawn; {more} are left out.", n=_MOST_RUNS, more=len(wanted) - len(names))
     smooth = page.text("smooth", "some")
     choices = {"none": say("as logged"), "some": say("smoothed"), "much": say("much smoothed")}
     return h(
@@ -58,6 +60,7 @@ def view(page: Page, found: Standing) -> Markup:
               class_="quiet"),
             class_="wrap",
         ),
+        h("p", too_many, class_="note warn") if len(wanted) > len(names) else None,
         h(
             "div",
             class_="charts",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from grpoctl.errors import printable
+from grpoctl.targets import has_model
 from webui import processes
 from webui.html import Markup, h
 from webui.page import Page
@@ -114,6 +115,7 @@ def _buttons(page: Page, found: Standing) -> list[Markup]:
         buttons.append(
             h("button", say("Open its recipe"), type="button", data_act="open", data_args={"value": f"run:{name}"})
         )
+    if found.directory is not None and not found.goes_on and has_model(found.directory):
         buttons.append(h("button", say("Ask it"), type="button", data_set={"tab": "ask", "ask_run": name}))
     return buttons
 

@@ -54,7 +54,13 @@ class Standing:
 
     @property
     def accuracy(self) -> float | None:
-        found = [done.get("accuracy") for done in self.view.evals if done.get("mode") == "greedy"]
+        """Of the newest greedy evaluation; that before training says nothing of a run that has learned since."""
+        done = [
+            each
+            for each in self.view.evals
+            if each.get("mode") == "greedy" and (each.get("step") or not self.view.step)
+        ]
+        found = [each.get("accuracy") for each in done]
         return found[-1] if found and isinstance(found[-1], int | float) else None
 
 

@@ -12,9 +12,10 @@
   const dark = kept("grpoctl-dark") ?? String(matchMedia("(prefers-color-scheme: dark)").matches)
   const paint = () => document.body && document.body.classList.toggle("dark", window.grpoDark)
   window.grpoDark = dark === "true"
-  new MutationObserver((_, watch) => { if (document.body) { paint(); watch.disconnect() } })
-    .observe(document.documentElement, { childList: true })
-  document.addEventListener("DOMContentLoaded", paint)
+  // Gradio paints by the system's wish when it is ready, which may be late.
+  const watch = () => new MutationObserver(() => { if (document.body.classList.contains("dark") !== window.grpoDark) paint() })
+    .observe(document.body, { attributes: true, attributeFilter: ["class"] })
+  document.addEventListener("DOMContentLoaded", () => { paint(); watch() })
   window.grpoLang = lang
   window.grpoSwitchLanguage = () => {
     keep("grpoctl-lang", lang === "zh" ? "en" : "zh")

@@ -107,7 +107,7 @@
     }
     put(html) {
       Idiomorph.morph(this.root, html, {
-        morphStyle: "innerHTML", ignoreActiveValue: true,
+        morphStyle: "innerHTML", ignoreActiveValue: /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName || ""),
         callbacks: {
           // What a script drew into stays, and so does a part that the user has opened or closed.
           beforeNodeMorphed: (old, now) => {
@@ -158,7 +158,7 @@
         return this.act(field.dataset.act || "edit", { key: field.dataset.edit, value: valueOf(field) }, field)
       }
       if (field.dataset.state && (kind === "change" || field.matches("textarea,input:not([type=checkbox]):not([type=radio])"))) {
-        const change = () => grpo.set({ [field.dataset.state]: valueOf(field) })
+        const change = () => grpo.set({ ...JSON.parse(field.dataset.also || "{}"), [field.dataset.state]: valueOf(field) })
         clearTimeout(field.later)
         if (kind === "change") change()
         else field.later = setTimeout(change, 200)
@@ -173,7 +173,11 @@
         if (Object.keys(answer.state).length) grpo.set(answer.state)
         say(answer.said, answer.wrong)
         if (answer.data && answer.data.go) location.href = answer.data.go
-      } catch (error) { answered(false); console.debug(error) } finally {
+      } catch (error) {
+        answered(false)
+        const away = document.getElementById("away")
+        say(away ? away.innerText || away.textContent : String(error), true)
+      } finally {
         if (source && source.tagName === "BUTTON") source.disabled = false
         grpo.refresh()
       }
