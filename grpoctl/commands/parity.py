@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     recipe = _recipe(args)
     # Both engines take seconds to load, which a wrong recipe need not wait for.
+    from grpoctl.counted import counted
     from grpoctl.parity.losses import compare_losses
     from grpoctl.parity.replay import compare_replays
 
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(_in_lines(differences)))
     replay = None
     if args.steps:
-        print(f"training with both for {args.steps} steps …", file=screen, flush=True)
+        print(f"training the tiny model with both for {counted(args.steps, 'step')} …", file=screen, flush=True)
         replay = compare_replays(recipe, args.steps)
     ok = all(difference.ok for difference in differences) and (replay is None or replay.ok)
     if args.json:

@@ -48,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
         if args.json:
             print(json.dumps(_dry_run(plan)))
         return 0
+    planning.refuse_missing_packages(plan)
     planning.refuse_missing_data(plan)
     directory, outcome = training.carry_out(plan, engine, screen)
     if args.json:
@@ -83,6 +84,7 @@ def _plan(args: argparse.Namespace) -> "Plan":
         return plan
     # Gigabytes are fetched for what can train alone, and then its prompts can be checked too.
     planning.refuse_what_cannot_train(plan)
+    planning.refuse_missing_packages(plan)
     fetched = [fetch_datasets(plan.recipe), fetch_models(plan.recipe)]
     return planning.plan_new(args.recipe, args.overrides) if any(fetched) else plan
 
