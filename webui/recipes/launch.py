@@ -11,9 +11,9 @@ from webui.page import Answer, Page
 from webui.recipes import files
 
 
-def launch_words(page: Page) -> list[str]:
+def launch_words(page: Page, name: str | None = None) -> list[str]:
     """The command as it would be given now."""
-    name = recipe_to_use(page)
+    name = name or recipe_to_use(page)
     run_name = page.text("run_name").strip() or f"{_stem(name)}-{datetime.now():%m%d-%H%M}"
     folder = places.new_run_folder(run_name)
     return ["train", files.path_for_command(name), f"output_dir={_relative(folder)}"]
@@ -31,7 +31,7 @@ def launch(page: Page, arguments: Any) -> Answer:
     if files.on_disk(name) != files.mark_of(text):
         opened = page.text("opened") if name == page.text("recipe") else None
         state = {"recipe": name, "opened": files.save(name, text, opened or None)}
-    words = launch_words(page)
+    words = launch_words(page, name)  # which is taken by now, so that another would be proposed
     run_name = Path(words[-1].partition("=")[2]).name
     processes.start(words, about=run_name)
     return Answer({**state, "tab": "runs", "run": run_name, "run_name": ""}, said=page.say("Started."))
