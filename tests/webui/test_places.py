@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from fake_run import make_run
 
+from grpoctl import shipped
 from grpoctl.errors import InputError
 from webui import places
 from webui.page import Page
@@ -75,7 +76,7 @@ def test_in_a_checkout_own_recipes_do_not_pass_for_shipped_ones(
     monkeypatch.setattr("grpoctl.shipped.RECIPES", tmp_path / "recipes")
     files.save("mine", "seed: 1\n", None)
     assert (tmp_path / "recipes" / "own" / "mine.yaml").read_text() == "seed: 1\n"
-    assert places.own_recipes() == ["mine"] and "mine" not in places.shipped.recipe_names()
+    assert places.own_recipes() == ["mine"] and "mine" not in shipped.recipe_names()
     assert files.path_for_command("mine") == "recipes/own/mine.yaml"
     assert files.path_for_command("quickstart") == "quickstart"
     files.save("mine", "seed: 2\n", files.mark_of("seed: 1\n"))

@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save_file
 
 from grpoctl import shipped
 from grpoctl.engines.tunix.models import hf_tensors, load_model, make_mesh
-from grpoctl.errors import ModelError
+from grpoctl.errors import InputError, ModelError
 
 
 def loaded(folder: Path, **changes: str) -> Any:
@@ -153,7 +153,7 @@ def test_a_config_that_tunix_does_not_honour_is_refused_before_weights_are_read(
 
 
 def test_more_devices_than_there_are_is_refused() -> None:
-    with pytest.raises(ModelError, match="mesh: asks for 64 x 2 devices, and there are"):
+    with pytest.raises(InputError, match="mesh: asks for 64 x 2 devices, and there are"):
         make_mesh(64, 2)
 
 
