@@ -1,5 +1,6 @@
 """What is on the page? A head, and five tabs of islands around the one editor."""
 
+from functools import cache
 from pathlib import Path
 
 import gradio as gr
@@ -85,19 +86,11 @@ def _in_both(english: str) -> I18nData:
     return i18n()(english)
 
 
-_I18N: list[gr.I18n] = []
-
-
+@cache
 def i18n() -> gr.I18n:
     """The titles of the tabs, which Gradio draws itself."""
-    if not _I18N:
-        _I18N.append(
-            gr.I18n(
-                en={title: title for title in TABS.values()},
-                **{"zh-CN": {title: CHINESE.get(title, title) for title in TABS.values()}},
-            )
-        )
-    return _I18N[0]
+    chinese = {title: CHINESE[title] for title in TABS.values()}
+    return gr.I18n(en={title: title for title in TABS.values()}, **{"zh-CN": chinese})
 
 
 def head_scripts() -> str:

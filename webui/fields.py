@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from webui.html import Child, Markup, h
 
 
-def select(title: str, key: str, options: Mapping[str, str], chosen: str) -> Markup:
-    """One of the options, by value and what is said for it."""
+def select(title: str, key: str, options: Mapping[str, str], chosen: str, **more: object) -> Markup:
+    """One of the options, by value and what is said for it. `data_also` is set in the page's state with it."""
     return h(
         "div",
         h("label", title, for_=f"f-{key}"),
@@ -16,6 +16,7 @@ def select(title: str, key: str, options: Mapping[str, str], chosen: str) -> Mar
             id=f"f-{key}",
             data_state=key,
             data_value=chosen,
+            **more,
         ),
         class_="field",
     )

@@ -24,7 +24,6 @@ class LiveRun:
     times: "array[float]" = field(default_factory=lambda: array("d"))
     columns: "dict[str, array[float]]" = field(default_factory=dict)
     others: list[Event] = field(default_factory=list)  # everything but steps and samples, in order
-    sampled: list[int] = field(default_factory=list)  # the steps whose completions were kept
     last: Event = field(default_factory=dict)  # the newest step, whole
     max_steps: int | None = None
     started: float | None = None  # when the process that runs it now began
@@ -55,7 +54,7 @@ class LiveRun:
         return self
 
     def _forget(self) -> None:
-        self.steps, self.times, self.columns, self.others, self.sampled = array("d"), array("d"), {}, [], []
+        self.steps, self.times, self.columns, self.others = array("d"), array("d"), {}, []
         self.last, self.max_steps, self.started, self._offset = {}, None, None, 0
 
     def _take_in(self, event: Event) -> None:
@@ -63,8 +62,7 @@ class LiveRun:
         if kind == ev.STEP:
             self._add_step(event)
             return
-        if kind == ev.SAMPLES:
-            self.sampled.append(_whole(event.get("step")) or 0)
+        if kind == ev.SAMPLES:  # the files themselves say as much
             return
         if kind in (ev.RUN_STARTED, ev.RUN_RESUMED):
             self.max_steps = _whole(event.get("max_steps")) or self.max_steps
@@ -95,7 +93,6 @@ class LiveRun:
         for column in (self.steps, self.times, *self.columns.values()):
             del column[kept:]
         self.others = [old for old in self.others if 0 < step >= old.get("step", 0) and old["event"] not in ev.ENDS]
-        self.sampled = [each for each in self.sampled if 0 < each <= step]
         self.last = (
             {}
             if not kept

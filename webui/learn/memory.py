@@ -7,6 +7,7 @@ from grpoctl.estimate import Estimate, estimate, fits_on
 from grpoctl.estimate.devices import GIB, named_device
 from grpoctl.estimate.memory import PARTS
 from grpoctl.recipe.load import read_recipe_text
+from webui.fields import field, select
 from webui.html import Markup, h
 from webui.page import Page
 from webui.recipes.choices import model_names
@@ -40,10 +41,10 @@ def view(page: Page) -> Markup:
         h("p", say("PPO trains a second network, the critic, to tell how good an answer is. GRPO asks the siblings."),
           class_="quiet"),
         h("div",
-          _select(say("Model"), "learn_model", {name: name for name in models}, model),
-          _select(say("Trained"), "learn_how", {key: say(title) for key, (title, _) in _HOW.items()}, how),
-          _number(say("Answers, G"), "learn_group", group),
-          _number(say("Tokens an answer"), "learn_length", length),
+          select(say("Model"), "learn_model", {name: name for name in models}, model),
+          select(say("Trained"), "learn_how", {key: say(title) for key, (title, _) in _HOW.items()}, how),
+          field(say("Answers, G"), "learn_group", str(group), type="number"),
+          field(say("Tokens an answer"), "learn_length", str(length), type="number"),
           class_="grid"),
         *shown,
         id="learn-memory",
@@ -100,14 +101,3 @@ def _line(title: str, parts: Parts, total: float, whole: float, colours: dict[st
 def _where(page: Page, devices: tuple[str, ...]) -> Markup:
     names = ", ".join(devices) or page.say("none of those that are known")
     return h("p", page.say("One of these holds the GRPO run: {names}.", names=names), class_="quiet")
-
-
-def _select(title: str, key: str, options: dict[str, str], chosen: str) -> Markup:
-    inner = [h("option", text, value=value, selected=value == chosen) for value, text in options.items()]
-    select = h("select", *inner, id=f"f-{key}", data_state=key, data_value=chosen)
-    return h("div", h("label", title, for_=f"f-{key}"), select, class_="field")
-
-
-def _number(title: str, key: str, value: int) -> Markup:
-    field = h("input", type="number", id=f"f-{key}", value=value, data_state=key, data_value=value)
-    return h("div", h("label", title, for_=f"f-{key}"), field, class_="field")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from grpoctl.run.directory import RunDirectory
+from webui.fields import field, select
 from webui.html import Markup, h
 from webui.page import Page
 from webui.runs.standing import Standing
@@ -35,43 +36,20 @@ def view(page: Page, found: Standing) -> Markup:
     count = say("{n} of {all} completions of step {step}", n=len(shown), all=len(samples), step=step)
     by_step = {"": say("the newest"), **{str(each): str(each) for each in reversed(steps)}}
     signs = {"": say("all"), "+": say("pushed up"), "-": say("pushed down"), "0": say("no push")}
+    stay = {"sample_step": str(step)}  # who looks for something stays at the step that is looked at
     return h(
         "div",
         h(
             "div",
-            _select(say("Step"), "sample_step", by_step, page.text("sample_step")),
-            _select(say("Which"), "sample_sign", signs, sign, also={"sample_step": str(step)}),
-            h(
-                "div",
-                h("label", say("Search"), for_="f-sample_search"),
-                h("input", id="f-sample_search", type="search", data_state="sample_search",
-                  value=page.text("sample_search"), data_value=page.text("sample_search"),
-                  data_also={"sample_step": str(step)}),
-                class_="field",
-            ),
+            select(say("Step"), "sample_step", by_step, page.text("sample_step")),
+            select(say("Which"), "sample_sign", signs, sign, data_also=stay),
+            field(say("Search"), "sample_search", page.text("sample_search"), type="search", data_also=stay),
             class_="grid",
         ),
         h("p", count, class_="quiet"),
         *groups,
         h("p", say("and {n} more; search narrows them down", n=more), class_="quiet") if more > 0 else None,
         class_="stack",
-    )  # fmt: skip
-
-
-def _select(title: str, key: str, options: dict[str, str], chosen: str, also: dict[str, str] | None = None) -> Markup:
-    """`also` is set with it: who looks for something stays at the step that is looked at."""
-    return h(
-        "div",
-        h("label", title, for_=f"f-{key}"),
-        h(
-            "select",
-            *[h("option", text, value=value, selected=value == chosen) for value, text in options.items()],
-            id=f"f-{key}",
-            data_state=key,
-            data_value=chosen,
-            data_also=also,
-        ),
-        class_="field",
     )
 
 
