@@ -22,6 +22,7 @@ from grpoctl.run.events import STEP, Stream, read_events
 from grpoctl.run.files import write_json, write_whole
 from grpoctl.run.manifest import make_manifest, read_manifest, sha256, write_manifest
 from grpoctl.run.stop import StopRequest
+from grpoctl.run.stop_words import StopWords
 from grpoctl.run.terminal import narrating
 from grpoctl.workers import in_processes
 
@@ -71,7 +72,7 @@ def _beside_the_leader(plan: Plan, engine: Engine, screen: TextIO) -> tuple[RunD
 
 
 def _in_this_process(plan: Plan, engine: Engine, run: RunDirectory, checkpoint: Path | None) -> Outcome:
-    stop = StopRequest()
+    stop = StopRequest(words=StopWords(run))
     with stop.listening():
         stream = make_stream(run, plan.recipe, checkpoint)
         try:

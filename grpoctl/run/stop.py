@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from grpoctl.run.stop_words import StopWords
+
 _log = logging.getLogger(__name__)
 
 
@@ -14,9 +16,9 @@ class StopRequest:
 
     signal: int | None = None
 
-    def __init__(self, at_once: Callable[[], None] = lambda: None) -> None:
-        """`at_once` is called where a second signal comes, before the process ends."""
-        self._at_once = at_once
+    def __init__(self, at_once: Callable[[], None] = lambda: None, words: StopWords | None = None) -> None:
+        """`at_once` is called where a second signal comes, before the process ends; `words` say what becomes of it."""
+        self._at_once, self._words = at_once, words
 
     def __call__(self) -> int | None:
         return self.signal
@@ -35,9 +37,12 @@ class StopRequest:
         if self.signal is not None:
             try:
                 self._at_once()
+                if self._words is not None:
+                    _log.warning("%s", self._words.ended())
             finally:  # whatever came of that
                 signal.signal(number, signal.SIG_DFL)
                 signal.raise_signal(number)
         self.signal = number
         again = "Ctrl-C again" if number == signal.SIGINT else "a second signal"
-        _log.info("Stopping behind this step, with a checkpoint; %s ends at once.", again)
+        asked = "Stopping behind this step, with a checkpoint" if self._words is None else self._words.asked()
+        _log.info("%s; %s ends at once.", asked, again)
