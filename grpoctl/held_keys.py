@@ -16,6 +16,8 @@ _ALWAYS = (
     "adapter_name_or_path", "hidden_sizes", "finetuning_type", "quantization_bit", "quantization_type",
     "double_quantization", "optim", "baseline",
 )  # fmt: skip
+# Of a network, the answers drawn last are part of its state.
+_OF_DIGITS = ("num_generations", "per_device_train_batch_size", "gradient_accumulation_steps")
 _OF_LORA = ("lora_rank", "lora_alpha", "lora_target", "additional_target", "use_rslora", "use_dora")
 
 
@@ -32,7 +34,8 @@ def _has_weights(run: RunDirectory) -> bool:
 
 
 def _findings(run: RunDirectory, before: Recipe, now: Recipe, reading: RecipeReading) -> Iterator[Finding]:
-    keys = _ALWAYS if before.finetuning_type == "full" or before.reads_pictures else (*_ALWAYS, *_OF_LORA)
+    own = _OF_DIGITS if before.reads_pictures else () if before.finetuning_type == "full" else _OF_LORA
+    keys = (*_ALWAYS, *own)
     wrong = [key for key in keys if getattr(before, key) != getattr(now, key)]
     if "engine" in wrong:  # what else follows from it would only confuse
         wrong = ["engine"]

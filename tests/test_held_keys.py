@@ -64,3 +64,9 @@ def test_nothing_of_the_run_is_written_before_it_is_refused(run: RunDirectory) -
     with pytest.raises(InputError, match=r"lora_rank: is 8, and .* was trained with 16"):
         plan_resume(str(run.path), ["lora_rank=8"])
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
+
+
+def test_of_a_network_the_size_of_its_batch_is_held_too(tmp_path: Path) -> None:
+    made = make_run(tmp_path / "digits", step(2), (ev.RUN_FINISHED, {"step": 2}))
+    made.resolved.write_text(json.dumps(load_recipe("mnist_grpo").model_dump(mode="json")))
+    assert [line.split(": ")[1] for line in said(made, "num_generations=4", "learning_rate=0.1")] == ["num_generations"]

@@ -29,6 +29,7 @@ class MlpEngine:
         return None
 
     def leads(self, recipe: "Recipe") -> bool:
+        _prepare()
         return True
 
     def train(self, job: TrainJob) -> Outcome:
@@ -54,5 +55,7 @@ class MlpEngine:
 def _prepare() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read as JAX is imported
     from grpoctl.engines.mlp.programs import settle
+    from grpoctl.jax_devices import jax_devices
 
     settle()
+    jax_devices()

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 from grpoctl.errors import Finding, InputError
+from grpoctl.jax_devices import jax_devices
 from grpoctl.recipe.schema import Recipe
 
 _log = logging.getLogger(__name__)
@@ -49,17 +50,10 @@ def refuse_too_few(recipe: Recipe) -> None:
 
 def devices_for(fsdp: int, tensor: int, taken: int) -> list[Any]:
     """The devices of a mesh, behind those that another one has."""
-    try:
-        devices = jax.devices()
-    except RuntimeError as error:  # JAX_PLATFORMS names what is not here
-        platforms = os.environ.get("JAX_PLATFORMS", "")
-        reason = str(error).partition("\n")[0][:160]
-        fix = "unset it, or install what drives that device"
-        problem = f"is {platforms}, which JAX cannot use ({reason})"
-        raise InputError(Finding(problem, fix, file="JAX_PLATFORMS")) from None
+    devices = jax_devices()
     left = devices[taken:]
     if fsdp * tensor <= len(left):
-        return list(left[: fsdp * tensor])
+        return left[: fsdp * tensor]
     there = f"{len(left)} of {len(devices)} are left" if taken else f"there are {len(left)}"
     fix = "ask for fewer" if left else "take it out: the trainer's own devices draw then"
     problem = f"asks for {fsdp} x {tensor} devices, and {there}"
