@@ -6,10 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from transformers import PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
+from typing import TYPE_CHECKING, Any
 
 from grpoctl.data.problems import Problem
 from grpoctl.data.templates import FAMILIES
@@ -17,10 +14,13 @@ from grpoctl.errors import Finding, ModelError
 from grpoctl.model_files import find_tokenizer
 from grpoctl.recipe.schema import Recipe
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 _log = logging.getLogger(__name__)
 
 
-def load_tokenizer(recipe: Recipe, model_folder: Path, *, as_it_is: bool = False) -> PreTrainedTokenizerBase:
+def load_tokenizer(recipe: Recipe, model_folder: Path, *, as_it_is: bool = False) -> "PreTrainedTokenizerBase":
     """`as_it_is` reads a tokenizer.json as check does, without asking which class of transformers it belongs to: that
     loads the code of every model, and two seconds go by."""
     folder = find_tokenizer(recipe) or model_folder
@@ -35,9 +35,7 @@ def load_tokenizer(recipe: Recipe, model_folder: Path, *, as_it_is: bool = False
             tokenizer = AutoTokenizer.from_pretrained(
                 folder, padding_side="left", trust_remote_code=recipe.trust_remote_code
             )
-    if tokenizer.eos_token_id is None:
-        fix = "name one as eos_token in tokenizer_config.json, or no completion would ever end"
-        raise ModelError(Finding("has no end token", fix, file=str(folder)))
+    refuse_endless(tokenizer.eos_token_id, folder)
     family = FAMILIES.get(recipe.template or "")
     if tokenizer.chat_template is None and family is not None:
         tokenizer.chat_template = family.jinja  # which the trained model's folder then has as well
@@ -46,6 +44,12 @@ def load_tokenizer(recipe: Recipe, model_folder: Path, *, as_it_is: bool = False
         tokenizer.pad_token = tokenizer.eos_token
         _log.info("%s: has no pad token of its own; short rows are filled with %s.", folder, tokenizer.eos_token)
     return tokenizer
+
+
+def refuse_endless(end: int | None, folder: Path) -> None:
+    if end is None:
+        fix = "name one as eos_token in tokenizer_config.json, or no completion would ever end"
+        raise ModelError(Finding("has no end token", fix, file=str(folder)))
 
 
 def end_ids(tokenizer: Any, declared: int | list[int] | None, template_name: str | None = None) -> tuple[int, ...]:
@@ -78,6 +82,8 @@ def _added_special(tokenizer: Any) -> list[int]:
 
 def refuse_unknown_tokens(tokenizer: Any, known: int, problems: list[Problem], model: Path) -> None:
     """A tokenizer of another model gives numbers that this one has no row for."""
+    if max(tokenizer.get_vocab().values(), default=0) < known:
+        return
     for problem in problems:
         if max(tokenizer(problem.prompt, add_special_tokens=False)["input_ids"], default=0) >= known:
             problem_said = f"knows {known} tokens, and a prompt has others"
@@ -97,6 +103,8 @@ def said_in_one_line(folder: Path, what: str) -> Iterator[None]:
 
 def quieten_transformers() -> None:
     """Its bars and notes are for its own users; what matters here is said by grpoctl."""
+    from transformers.utils import logging as transformers_logging
+
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     # What it warns of goes into train.log, as everything that is logged, and not on the screen.
     transformers_logging.set_verbosity_warning()

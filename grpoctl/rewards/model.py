@@ -62,6 +62,9 @@ class _Judge:
         import torch
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+        from grpoctl.tokenizer import quieten_transformers
+
+        quieten_transformers()
         device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(folder, truncation_side="left")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grpoctl.engines.base import Exported, Outcome, TrainJob, Unsupported
+from grpoctl.engines.tunix.lean import leanly
 from grpoctl.errors import Finding, InputError
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class TunixEngine:
 
     def leads(self, recipe: "Recipe") -> bool:
         _prepare(recipe)
-        from grpoctl.engines.tunix import devices, hosts
+        with leanly():
+            from grpoctl.engines.tunix import devices, hosts
 
         if not recipe.skip_jax_distributed_system:
             hosts.join(recipe.ddp_timeout)
@@ -42,13 +44,15 @@ class TunixEngine:
     def train(self, job: TrainJob) -> Outcome:
         _prepare(job.recipe)
         _log.info("loading JAX, Tunix and the model …")
-        from grpoctl.engines.tunix.train import train
+        with leanly():
+            from grpoctl.engines.tunix.train import train
 
         return train(job)
 
     def open(self, recipe: "Recipe", base: Path, trained: Path | None) -> "Sampler":
         _prepare(recipe)
-        from grpoctl.engines.tunix.sampler import open_sampler
+        with leanly():
+            from grpoctl.engines.tunix.sampler import open_sampler
 
         return open_sampler(recipe, base, trained)
 
@@ -56,7 +60,8 @@ class TunixEngine:
         self, recipe: "Recipe", base: Path, trained: Path | None, folder: Path, *, adapter_only: bool = False
     ) -> Exported:
         _prepare(recipe)
-        from grpoctl.engines.tunix.export import export
+        with leanly():
+            from grpoctl.engines.tunix.export import export
 
         return export(recipe, base, trained, folder, adapter_only=adapter_only)
 

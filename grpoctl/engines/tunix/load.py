@@ -16,7 +16,8 @@ from grpoctl.engines.tunix.kinds import Kind, kind_of
 from grpoctl.errors import Finding, ModelError
 from grpoctl.model_files import find_model
 from grpoctl.recipe.schema import Recipe
-from grpoctl.tokenizer import end_ids, load_tokenizer, quieten_transformers
+from grpoctl.tokenizer import end_ids, quieten_transformers
+from grpoctl.tokenizer_alone import load_tokenizer_alone
 from grpoctl.tokenizer_files import json_of
 
 _ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
@@ -38,9 +39,10 @@ class Loaded:
 
 def load(recipe: Recipe, base: Path, trained: Path | None, *, to_train: bool = False) -> Loaded:
     """The model of `base`: with adapters to be trained on, or with what `trained` holds, or as it is."""
-    quieten_transformers()
+    if recipe.use_vllm or recipe.engine == "maxtext":  # which load transformers
+        quieten_transformers()
     kind = kind_of(recipe)
-    tokenizer = load_tokenizer(recipe, base, as_it_is=True)
+    tokenizer = load_tokenizer_alone(recipe, base)
     folder = weights_folder(base, trained)
     config = models.read_config(folder)
     ends = end_ids(tokenizer, _declared_ends(folder, config), recipe.template)

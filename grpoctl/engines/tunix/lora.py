@@ -200,10 +200,10 @@ def named_layers(model: nnx.Module, target: tuple[str, ...]) -> dict[str, tuple[
 
 
 def one_token(model: Any) -> tuple[Any, ...]:
-    """An input for qwix, which learns from a first call where the weights are."""
+    """An input for qwix, which learns from a first call where the weights are. JAX would compile what makes it."""
     rows = _mesh(model).shape["fsdp"]
-    tokens = jnp.zeros((rows, 1), jnp.int32)
-    return tokens, tokens, None, jnp.ones((rows, 1, 1), bool)
+    tokens = np.zeros((rows, 1), np.int32)
+    return tokens, tokens, None, np.ones((rows, 1, 1), bool)
 
 
 def _mesh(model: Any) -> Mesh:
