@@ -1,5 +1,6 @@
 # make install: .venv with the pinned packages; make train: that, then the quickstart; make test: every test;
-# make check: what CI runs; make bench: the figures of docs/log.md (15 minutes); make test-maxtext: engine maxtext's tests,
+# make check: what CI runs; make bench: the figures of docs/log.md (20 minutes); make bench-gpu: docs/benchmarks.md, on an
+# NVIDIA GPU; make test-maxtext: engine maxtext's tests,
 # in an environment of its own (.venv-maxtext, Python 3.12, 2.2 GB).
 
 PYTHON ?= python3
@@ -7,11 +8,11 @@ PYTHON312 ?= python3.12
 BIN := .venv/bin
 # DIGITS names the digits of its MNIST figures: a folder of IDX files.
 DIGITS ?= mnist
-EXTRAS := trl,tunix,mnist,math,webui,dev
+EXTRAS := trl,deepspeed,tunix,mnist,math,webui,dev
 # TORCH_INDEX_URL names another package index for torch, for one of its CUDA or CPU builds.
 TORCH_INDEX := $(if $(TORCH_INDEX_URL),--index-url $(TORCH_INDEX_URL))
 
-.PHONY: install train test check lint types bench torture docs wheel clean install-maxtext test-maxtext
+.PHONY: install train test check lint types bench bench-gpu torture docs wheel clean install-maxtext test-maxtext
 
 install: .venv/installed
 
@@ -54,9 +55,13 @@ bench: install
 	$(BIN)/python benchmarks/reward_speed.py
 	$(BIN)/python benchmarks/eval_speed.py
 	$(BIN)/python benchmarks/step_time.py
+	$(BIN)/python benchmarks/shared_prompts.py
 	$(BIN)/python benchmarks/quickstart_seeds.py
 	$(BIN)/python benchmarks/mnist_speed.py
 	$(BIN)/python benchmarks/mnist_seeds.py --data $(DIGITS)
+
+bench-gpu: install
+	$(BIN)/python benchmarks/gpu.py
 
 torture: install
 	$(BIN)/pytest -m torture tests/torture -s

@@ -14,7 +14,7 @@ from grpoctl.run.view import view_run
 _ALWAYS = (
     "engine", "stage", "model_name_or_path", "tokenizer_name_or_path", "maxtext_model", "model_revision",
     "adapter_name_or_path", "hidden_sizes", "finetuning_type", "quantization_bit", "quantization_type",
-    "double_quantization", "optim", "baseline",
+    "double_quantization", "optim", "baseline", "deepspeed", "fsdp",
 )  # fmt: skip
 # Of a network, the answers drawn last are part of its state.
 _OF_DIGITS = ("num_generations", "per_device_train_batch_size", "gradient_accumulation_steps")

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 from grpoctl.advice import Advisor
@@ -18,7 +19,6 @@ from grpoctl.run.checkpoints import step_of
 from grpoctl.run.directory import RunDirectory
 from grpoctl.run.events import EventFile, Stream, lasting, read_events
 from grpoctl.run.plots import PlotSink
-from grpoctl.run.stop import StopRequest
 from grpoctl.run.tensorboard import TensorBoardSink
 from grpoctl.run.terminal import Narrator
 from grpoctl.run.view import view_run
@@ -26,7 +26,9 @@ from grpoctl.run.view import view_run
 _log = logging.getLogger(__name__)
 
 
-def make_job(plan: Plan, run: RunDirectory, stream: Stream, checkpoint: Path | None, stop: StopRequest) -> TrainJob:
+def make_job(
+    plan: Plan, run: RunDirectory, stream: Stream, checkpoint: Path | None, stop: Callable[[], int | None]
+) -> TrainJob:
     recipe, found = plan.recipe, plan.found
     model = find_base(recipe)
     if model is None:

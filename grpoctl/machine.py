@@ -51,6 +51,15 @@ def _memory_gib() -> float | None:
         return None
 
 
+def free_memory_gib() -> float | None:
+    """What a new program could have now, without others being swapped out."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) / 2**20 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, ValueError, StopIteration):
+        return None
+
+
 def _gpus() -> tuple[str, ...]:
     """NVIDIA's driver lists each card with its model."""
     names = []

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from grpoctl.elastic import keep_the_step
 from grpoctl.engines.base import Engine, engine_for
 from grpoctl.errors import Finding, InputError, RecipeError
 from grpoctl.held_keys import changed_ones
@@ -11,6 +12,7 @@ from grpoctl.packages import missing_packages
 from grpoctl.paths import user_path
 from grpoctl.preflight import Preflight, check
 from grpoctl.preflight.surroundings import packages_asked_for
+from grpoctl.preflight.vllm import vllm_fault
 from grpoctl.recipe.load import COMMAND_LINE, RecipeReading, find_recipe, read_recipe, read_resolved
 from grpoctl.recipe.schema import Recipe
 from grpoctl.run import checkpoints
@@ -56,18 +58,23 @@ def plan_new(recipe_file: str, overrides: Sequence[str]) -> Plan:
         plan.resumed = folder if folder.manifest.is_file() else None
         if plan.resumed is not None and not plan.found.errors:
             _refuse_other_weights(plan.resumed, reading)
+            if _go_on_with_other_processes(plan.resumed, reading):
+                plan.found = check(reading)
     return plan
 
 
 def plan_resume(name: str, overrides: Sequence[str]) -> Plan:
     """An earlier run, with every value it used but for the overrides."""
     run = find_run(name)
-    reading = read_resolved(run.resolved, overrides)
+    reading = read_resolved(run.resolved, overrides, run=run.name, placed_anew=True)
     if reading.recipe is not None:
         # The folder holds the run that is gone on with, which is no fault.
         reading.recipe = reading.recipe.model_copy(
             update={"output_dir": str(run.path), "resume_from_checkpoint": "latest"}
         )
+    if not reading.errors:
+        _refuse_other_weights(run, reading)
+        _go_on_with_other_processes(run, reading, given=[word.partition("=")[0] for word in overrides])
     manifest = read_manifest(run)
     text = run.recipe.read_text(encoding="utf-8", errors="replace") if run.recipe.is_file() else ""
     given = {word.partition("=")[0]: word for word in (*manifest.get("overrides", []), *overrides)}
@@ -78,7 +85,6 @@ def plan_resume(name: str, overrides: Sequence[str]) -> Plan:
         elsewhere = Finding("was started in another folder", f"go on from there: cd {started_in}", file=run.name)
         raise InputError([*found.errors, elsewhere])
     if not found.errors:
-        _refuse_other_weights(run, reading)
         _refuse_a_finished_run(run, plan)
     return plan
 
@@ -88,6 +94,12 @@ def _refuse_other_weights(run: RunDirectory, reading: RecipeReading) -> None:
     changed = changed_ones(run, reading)
     if changed:
         raise InputError(changed)
+
+
+def _go_on_with_other_processes(run: RunDirectory, reading: RecipeReading, given: Sequence[str] = ()) -> bool:
+    """Whether the recipe, or what is wrong with it, is another by that."""
+    before = read_resolved(run.resolved).recipe
+    return before is not None and bool(checkpoints.steps_of(run)) and keep_the_step(before, reading, given)
 
 
 def _refuse_a_finished_run(run: RunDirectory, plan: Plan) -> None:
@@ -112,14 +124,17 @@ def refuse_what_cannot_train(plan: Plan) -> Engine:
 def refuse_missing_packages(plan: Plan) -> None:
     """What the recipe asks for beside its engine; check warns of it, as the recipe may be for another Python."""
     lacking = [(key, package) for key, package in packages_asked_for(plan.recipe) if missing_packages((package,))]
-    if lacking:
-        raise InputError(
-            [
-                Finding(f"needs {package}, which is not installed here", f"pip install {package}, or take it out",
-                        key=key, file=plan.recipe_file)
-                for key, package in lacking
-            ]
-        )  # fmt: skip
+    places = {finding.key: (finding.file, finding.line) for finding in plan.found.warnings}
+    wrong = []
+    for key, package in lacking:
+        file, line = places.get(key, (plan.recipe_file, None))
+        fix = f"pip install {package}, or take it out"
+        wrong.append(Finding(f"needs {package}, which is not installed here", fix, key=key, file=file, line=line))
+    if fault := vllm_fault(plan.recipe):
+        file, line = places.get("use_vllm", (plan.recipe_file, None))
+        wrong.append(Finding(*fault, key="use_vllm", file=file, line=line))
+    if wrong:
+        raise InputError(wrong)
 
 
 def refuse_missing_data(plan: Plan) -> None:

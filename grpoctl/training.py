@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
+from grpoctl import out_of_memory
 from grpoctl.data.dataset_info import files_of
 from grpoctl.digits.sets import files_of_digits
 from grpoctl.engines.base import ENGINES, Engine, Outcome
@@ -18,7 +19,7 @@ from grpoctl.recipe.schema import Recipe
 from grpoctl.rewards.own import own_files
 from grpoctl.run import checkpoints
 from grpoctl.run.directory import RunDirectory, new_run_directory
-from grpoctl.run.events import STEP, Stream, read_events
+from grpoctl.run.events import STEP, EventFile, Stream, read_events
 from grpoctl.run.files import write_json, write_whole
 from grpoctl.run.manifest import make_manifest, read_manifest, sha256, write_manifest
 from grpoctl.run.stop import StopRequest
@@ -41,7 +42,7 @@ def carry_out(plan: Plan, engine: Engine, screen: TextIO) -> tuple[RunDirectory,
         command = engine.launch(run, plan.recipe)
         _log.info("run %s", run.path)
         if command is not None:
-            return run, in_processes(command, plan, run, checkpoint)
+            return run, _in_several(command, plan, run, checkpoint)
         return run, _in_this_process(plan, engine, run, checkpoint)
 
 
@@ -66,9 +67,25 @@ def _beside_the_leader(plan: Plan, engine: Engine, screen: TextIO) -> tuple[RunD
     """On a host that only takes part: it writes no word, and is told by the first one where the run goes on."""
     run = plan.resumed or _new_folder(plan)
     print(f"taking part in {run.path}; the first host tells what happens.", file=screen, flush=True)
+    command = engine.launch(run, plan.recipe)
+    if command is not None:
+        return run, in_processes(command, plan, run, leads=False)
     stop = StopRequest()
-    with stop.listening():
+    with stop.listening(), out_of_memory.in_words(plan.found):
         return run, engine.train(make_job(plan, run, Stream([]), None, stop))
+
+
+def _in_several(command: list[str], plan: Plan, run: RunDirectory, checkpoint: Path | None) -> Outcome:
+    """The first of the processes tells of the steps, and this one of the start and the end."""
+    stream = Stream([EventFile(run.events)])
+    tell_start(stream, plan, checkpoint)
+    try:
+        outcome = in_processes(command, plan, run)
+    except Exception as error:
+        tell_failure(stream, run, error)
+        raise
+    tell_end(stream, run, outcome)
+    return outcome
 
 
 def _in_this_process(plan: Plan, engine: Engine, run: RunDirectory, checkpoint: Path | None) -> Outcome:
@@ -77,7 +94,8 @@ def _in_this_process(plan: Plan, engine: Engine, run: RunDirectory, checkpoint: 
         stream = make_stream(run, plan.recipe, checkpoint)
         try:
             tell_start(stream, plan, checkpoint)
-            outcome = engine.train(make_job(plan, run, stream, checkpoint, stop))
+            with out_of_memory.in_words(plan.found):
+                outcome = engine.train(make_job(plan, run, stream, checkpoint, stop))
             tell_end(stream, run, outcome)
         except Exception as error:
             tell_failure(stream, run, error)

@@ -1,92 +1,110 @@
-"""How does one run go on in several processes: who starts them, who tells them to stop, what does each do?"""
+"""How does one run go on in several processes: who starts them, and who tells them and the person how it ends?"""
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
+import time
+from dataclasses import replace
 
 from grpoctl.engines.base import Outcome
 from grpoctl.errors import GrpoctlError
-from grpoctl.job import make_job, make_stream, tell_end, tell_failure, tell_start
-from grpoctl.paths import user_path
-from grpoctl.plan import Plan, refuse_what_cannot_train
-from grpoctl.preflight import check
-from grpoctl.recipe.load import read_resolved
-from grpoctl.run import checkpoints
+from grpoctl.plan import Plan
+from grpoctl.run import launched, ranks
 from grpoctl.run.directory import RunDirectory
-from grpoctl.run.events import EventFile, Stream
 from grpoctl.run.files import write_whole
-from grpoctl.run.manifest import read_manifest
-from grpoctl.run.process import descendants, is_running
+from grpoctl.run.process import descendants
+from grpoctl.run.ranks import Failure
 from grpoctl.run.stop import StopRequest
-from grpoctl.run.terminal import narrating
+from grpoctl.run.stop_words import StopWords
 from grpoctl.run.view import view_run
+from grpoctl.watchdog import Watchdog
+
+_log = logging.getLogger(__name__)
+
+# The first process to say that it lost the others is rarely the one that they lost.
+_SETTLES_S, _PATIENCE_S = 0.5, 5.0
 
 
-def in_processes(command: list[str], plan: Plan, run: RunDirectory, checkpoint: Path | None) -> Outcome:
-    """Start the processes, pass stop requests on, and say how they ended."""
+class ProcessFailed(GrpoctlError):
+    """One of several processes ended; the exit code is the one that its error has."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.error)
+        self.exit_code = failure.exit_code
+
+
+def in_processes(command: list[str], plan: Plan, run: RunDirectory, *, leads: bool = True) -> Outcome:
+    """Start the processes of this machine, pass stop requests on, and end them all where one ends badly."""
     process: subprocess.Popen[bytes] | None = None
 
     def end_all() -> None:
         for pid in [*descendants(process.pid), process.pid] if process is not None else []:
             _kill(pid)
 
-    stop = StopRequest(at_once=end_all)
-    stream = Stream([EventFile(run.events)])
-    tell_start(stream, plan, checkpoint)
+    stop = StopRequest(at_once=end_all, words=StopWords(run) if leads else None)
+    if leads:
+        ranks.clear(run)
+    old = ranks.failures(run)  # where another machine leads, it has not cleared them yet
+    watchdog = Watchdog(run, plan.recipe.processes, plan.recipe.ddp_timeout, lambda said: _log.warning("%s", said))
+    environment = {**os.environ, **launched.environment(plan.recipe)}
+    failure: Failure | None = None
     with stop.listening():
         # A session of its own, so that Ctrl-C reaches this process alone and is passed on once.
-        process = subprocess.Popen(command, stdout=sys.stderr, start_new_session=True)
-        while process.poll() is None:
+        process = subprocess.Popen(command, stdout=sys.stderr, start_new_session=True, env=environment)
+        while process.poll() is None and failure is None:
             if stop() is not None and not run.stop_request.exists():
                 write_whole(run.stop_request, str(stop()))
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=0.2)
-            except subprocess.TimeoutExpired:
-                continue
-    step = view_run(run).step
-    if process.returncode:
-        error = GrpoctlError(f"a process of this run ended with code {process.returncode}; its error stands above.")
-        tell_failure(stream, run, error)
-        raise error
-    outcome = Outcome(step, plan.max_steps, stop())
-    tell_end(stream, run, outcome)
-    return outcome
+            waited = watchdog.look() if leads else None
+            if waited is not None:
+                failure = Failure(None, f"{waited} train.log holds where each process was.")
+                _write_stacks(process.pid)
+            else:
+                failure = _failure(run, process, watchdog, old)
+        # torchrun would wait half a minute for those that wait for one that is gone.
+        end_all()
+        if process.wait() and failure is None:
+            gone = Failure(None, f"torchrun ended with code {process.returncode}.")
+            failure = _failure(run, process, watchdog, old) or gone
+    if failure is not None:
+        if failure.trace:
+            _log.error("%s", failure.trace, extra={"log_only": True})
+        raise ProcessFailed(failure)
+    return Outcome(view_run(run).step, plan.max_steps, stop())
+
+
+def _failure(
+    run: RunDirectory, process: subprocess.Popen[bytes], watchdog: Watchdog, old: list[Failure]
+) -> Failure | None:
+    """The failure that ends the run, where a process told of one."""
+
+    def failed() -> list[Failure]:
+        return [failure for failure in ranks.failures(run) if failure not in old]
+
+    if not failed():
+        return None
+    time.sleep(_SETTLES_S)
+    latest = time.monotonic() + _PATIENCE_S
+    while ranks.cause(failed()) is None and process.poll() is None and time.monotonic() < latest:
+        time.sleep(0.1)
+    first = ranks.cause(failed())
+    if first is not None:
+        return replace(first, error=ranks.in_words(first, failed()))
+    lost = failed()[0]
+    return replace(lost, error=f"the processes lost each other: {watchdog.suspects()} ({lost.error}).")
+
+
+def _write_stacks(agent: int) -> None:
+    for pid in descendants(agent):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGUSR1)
+    time.sleep(_SETTLES_S)
 
 
 def _kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-
-
-def _requested(run: RunDirectory) -> int | None:
-    try:
-        return int(run.stop_request.read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None
-
-
-def work(run: RunDirectory) -> Outcome:
-    """One of several processes of a run that `carry_out` prepared; the first of them writes."""
-    reading = read_resolved(run.resolved, [])
-    named = reading.recipe.resume_from_checkpoint if reading.recipe is not None else None
-    if reading.recipe is not None:  # the folder is the run's own by now
-        reading.recipe = reading.recipe.model_copy(update={"resume_from_checkpoint": "latest"})
-    plan = Plan(check(reading), "", str(run.recipe), [], resumed=run)
-    first = os.environ.get("RANK", "0") == "0"
-    checkpoint = checkpoints.newest_whole(run)[0] if named in (None, "latest") else user_path(str(named))
-    stop = StopRequest()
-    with narrating(run, sys.stderr) if first else contextlib.nullcontext(), stop.listening():
-        stream = make_stream(run, plan.recipe, checkpoint) if first else Stream()
-        engine = refuse_what_cannot_train(plan)
-        job = make_job(plan, run, stream, checkpoint, stop)
-        manifest = read_manifest(run)
-        launcher = int(manifest.get("process_id") or 0), manifest.get("process_started")
-        # Signals reach the launcher alone, and a launcher that was killed cannot pass one on.
-        job.stop_signal = lambda: stop() or _requested(run) or (None if is_running(*launcher) else int(signal.SIGTERM))
-        try:
-            return engine.train(job)
-        finally:
-            stream.close()

@@ -66,7 +66,15 @@ def test_nothing_of_the_run_is_written_before_it_is_refused(run: RunDirectory) -
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
 
 
-def test_of_a_network_the_size_of_its_batch_is_held_too(tmp_path: Path) -> None:
-    made = make_run(tmp_path / "digits", step(2), (ev.RUN_FINISHED, {"step": 2}))
-    made.resolved.write_text(json.dumps(load_recipe("mnist_grpo").model_dump(mode="json")))
-    assert [line.split(": ")[1] for line in said(made, "num_generations=4", "learning_rate=0.1")] == ["num_generations"]
+def test_the_answers_of_a_network_are_part_of_its_state(run: RunDirectory) -> None:
+    run.resolved.write_text(json.dumps(load_recipe("mnist_grpo").model_dump(mode="json")))
+    assert [line.split(": ")[1] for line in said(run, "num_generations=4", "per_device_train_batch_size=8")] == [
+        "num_generations",
+        "per_device_train_batch_size",
+    ]
+    assert said(run, "lora_rank=4") == []
+
+
+def test_what_does_not_fit_is_told_before_all_that_follows_from_it(run: RunDirectory) -> None:
+    with pytest.raises(InputError, match=r"hidden_sizes: is 12, and .* was trained with none"):
+        plan_resume(str(run.path), ["hidden_sizes=12"])

@@ -114,6 +114,7 @@ KEYS: dict[str, str] = {
     "max_grad_norm": "更长的梯度裁到这个范数；0 则不裁。",
     "bf16": "用 bfloat16 计算。适合 Ampere 以后的 GPU 和 TPU；在 CPU 上比 float32 慢。",
     "fp16": "用 float16 计算，给没有 bfloat16 的 GPU。",
+    "longest_step_first": "训练前先演练一步：提示都和最长的一样长，回答都写满；内存不够会马上发现，并把峰值写在估计值旁边。之后的运行不变。",
     "seed": "数据顺序、采样和适配器初值的随机种子。",
     # Run folder, logs and checkpoints
     "output_dir": "运行目录。不填则每次在 saves/ 下新建一个。",
@@ -132,10 +133,18 @@ KEYS: dict[str, str] = {
     "per_device_eval_batch_size": "每个设备一次采样多少个回答。不填则取既快又放得下的数目。",
     "eval_modes": "greedy、standard、liberal 三种模式的采样参数。",
     # Devices
-    "nproc_per_node": "TRL 引擎的进程数，一个 GPU 一个；多于一个时启动 torchrun。",
+    "nproc_per_node": "TRL 引擎在每台机器上的进程数，一个 GPU 一个；多于一个时启动 torchrun。省略时取环境变量 "
+    "NPROC_PER_NODE，否则为 1。",
     "num_threads": "每个进程的 CPU 线程数。不填则取 OMP_NUM_THREADS，否则短暂试验后取最快的；结果写进解析后的配方，续训沿用。",
+    "nnodes": "一起训练一个任务的机器数（TRL 引擎），每台用同一条命令启动；output_dir 须是所有机器都能看到的文件夹。"
+    "省略时取环境变量 NNODES，否则为 1。",
+    "node_rank": "这台机器的编号；0 号为主。省略时取 NODE_RANK，否则为 0。",
+    "master_addr": "0 号机器的名称或地址，供其他机器寻找。省略时取 MASTER_ADDR。",
+    "master_port": "0 号机器上的端口。省略时取 MASTER_PORT，否则为 29500；只有一台机器时取任一空闲端口。",
+    "fsdp": "TRL 引擎的 FSDP2：每个进程各存一部分权重、梯度和优化器状态（full_shard），或在前向与反向之间保留完整权重"
+    "（shard_grad_op），更快，但占用更多内存。",
     "deepspeed": "TRL 引擎的 DeepSpeed：z0、z2、z3、z3-offload，或配置文件的路径。",
-    "ddp_timeout": "一个进程等待其他进程的秒数。",
+    "ddp_timeout": "一个进程等待其他进程的秒数。过了六分之一会提示在等谁、它在做什么；到时限则结束任务。",
     "mesh": "JAX 引擎的设备网格：8 个设备写 {fsdp: 4, tensor: 2}。",
     "rollout_mesh": "采样用自己的网格；不填则与训练共用。",
     "attention": "maxtext 引擎的注意力实现。",

@@ -19,6 +19,8 @@ from grpoctl.errors import Finding, InputError
 if TYPE_CHECKING:
     from grpoctl.plan import Plan
 
+WARNS = True
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a recipe file, or the name of a built-in recipe")
@@ -33,13 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     # pydantic and what stands on it take 0.15 s, which --help need not wait for.
     from grpoctl import plan as planning
-    from grpoctl import training, workers
+    from grpoctl import training, worker
     from grpoctl.run.directory import RunDirectory
     from grpoctl.run.view import view_run
 
     if args.worker:
-        workers.work(RunDirectory(Path(args.worker)))
-        return 0
+        worker.take_part(RunDirectory(Path(args.worker)))
     plan = _plan(args)
     screen = sys.stderr if args.json else sys.stdout
     _say(plan, screen)
@@ -47,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         if args.json:
             print(json.dumps(_dry_run(plan)))
+        else:
+            print(f"a dry run: {_what_would_be(plan)}; nothing was written.")
         return 0
     planning.refuse_missing_packages(plan)
     planning.refuse_missing_data(plan)
@@ -54,6 +57,16 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(view_run(directory).as_json()))
     return 0 if outcome.stopped_by is None else 128 + outcome.stopped_by
+
+
+def _what_would_be(plan: "Plan") -> str:
+    from grpoctl.counted import counted
+
+    steps = plan.found.plan.steps if plan.found.plan is not None else None
+    many = "as many steps as the data gives" if steps is None else counted(steps, "step")
+    if plan.resumed is not None:
+        return f"{plan.resumed.name} would go on to step {steps}"
+    return f"{plan.recipe_file} would be trained for {many}"
 
 
 def _dry_run(plan: "Plan") -> dict[str, Any]:

@@ -82,6 +82,8 @@ class TrainJob:
     # The signal that asked the run to stop, or None; read between steps.
     stop_signal: Callable[[], int | None]
     checkpoint: Path | None = None
+    # Told what this process is at, and in which step, where several train one run.
+    on_phase: Callable[[str, int], None] = lambda phase, step: None
 
 
 @dataclass(frozen=True)

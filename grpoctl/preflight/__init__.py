@@ -1,5 +1,6 @@
 """Will this recipe train? Everything that can be known before a model is loaded, without the network."""
 
+from grpoctl.counted import counted
 from grpoctl.machine import Machine, read_machine
 from grpoctl.preflight.datasets import read_datasets
 from grpoctl.preflight.memory import check_memory
@@ -59,18 +60,14 @@ def _check_pictures(recipe: Recipe, result: Preflight, tell: Teller) -> None:
 def _plan(recipe: Recipe, result: Preflight, tell: Teller) -> None:
     rows = len(result.rows or [])
     result.plan = plan = plan_steps(recipe, rows or None)
-    kept = held_back(recipe, rows)
+    kept, takes = held_back(recipe, rows), f"a step takes {counted(plan.prompts, 'prompt')}"
     if not rows:
         return
     if rows - kept < plan.prompts:
         fewer = "lower gradient_accumulation_steps or per_device_train_batch_size"
         if kept and rows >= plan.prompts:
-            tell.error(
-                "val_size", f"keeps back {kept} of {rows} rows, and a step takes {plan.prompts} prompts", "lower it"
-            )
+            tell.error("val_size", f"keeps back {kept} of {counted(rows, 'row')}, and {takes}", "lower it")
         else:
-            tell.error(
-                "dataset", f"has {rows} usable rows, and a step takes {plan.prompts} prompts", f"add rows, or {fewer}"
-            )
+            tell.error("dataset", f"has {counted(rows, 'usable row')}, and {takes}", f"add rows, or {fewer}")
     if recipe.val_size and not kept:
         tell.warn("val_size", f"is {recipe.val_size:g}, which keeps back no row of {rows}", "raise it")

@@ -11,6 +11,8 @@ from grpoctl.recipe.schema import Recipe
 
 # A prompt's bytes of UTF-8 for each token, where no tokenizer is here to count them. English has four and more.
 _BYTES_A_TOKEN = 3
+# A change that saves less of the whole is none.
+_LEAST_OF_ALL = 0.001
 
 
 def check_memory(recipe: Recipe, result: Preflight, machine: Machine, tell: Teller) -> None:
@@ -56,18 +58,24 @@ def in_words(parts: Parts) -> str:
     return ", ".join(f"{name} {size / GIB:.1f}" for name, size in ordered if size >= 0.03 * sum(parts.values()))
 
 
-def advice(recipe: Recipe, found: Estimate, machine: Machine) -> str:
-    """The smallest changes that make it fit, or that none does."""
+def advice(recipe: Recipe, found: Estimate, machine: Machine, *, lacking_gib: float = 0.0) -> str:
+    """The smallest changes that make it fit, or that none does. `lacking_gib` was missing where an estimate fits."""
     from grpoctl.estimate.changes import ways_to_fit  # most recipes fit
 
+    at_most = found.total_gib - lacking_gib
+
     def fits(changed: Recipe) -> bool:
-        return estimate(changed, found.device, found.layout.prompt_tokens, shape=found.shape).fits is True
+        made = estimate(changed, found.device, found.layout.prompt_tokens, shape=found.shape)
+        return made.fits is True if not lacking_gib else made.fits is not False and made.total_gib <= at_most
 
     devices = len(machine.gpus)
     ways = ways_to_fit(recipe, fits, on_cpu=found.device.kind == "cpu", devices=devices)
+    if not ways and lacking_gib > _LEAST_OF_ALL * found.total_gib:  # what was lacking is more than any estimate sees
+        return advice(recipe, found, machine, lacking_gib=_LEAST_OF_ALL * found.total_gib)
     if not ways:
         return "take a smaller model, or more devices"
-    return "it fits with " + ", or with ".join(map(str, ways))
+    said = "it takes less" if lacking_gib else "it fits"
+    return f"{said} with " + ", or with ".join(map(str, ways))
 
 
 def _room(found: Estimate) -> str:

@@ -11,6 +11,8 @@ from grpoctl.preflight.result import Teller
 from grpoctl.recipe.schema import Recipe
 from grpoctl.recipe.yaml_text import KeyPath
 
+_INSTEAD = "for MNIST itself pip install torchvision, or name a folder of IDX files"
+
 
 def read_pictures(recipe: Recipe, key: str, tell: Teller) -> list[Row] | None:
     """A row for each picture of `dataset` or `eval_dataset`, or None where one of these is not here to be read."""
@@ -32,11 +34,15 @@ def _read(name: str, key: KeyPath, recipe: Recipe, tell: Teller) -> list[Row] | 
     except DataError as error:
         _tell(error.findings, key, tell)
         return None
-    if isinstance(found, DigitSet) and found.stands_for is not None:
+    if isinstance(found, DigitSet) and found.stands_for is not None and not _is_told(_INSTEAD, tell):
         problem = f"names {found.stands_for}, which is not here; in its place stand {len(rows):,} of scikit-learn's"
-        fix = "for MNIST itself pip install torchvision, or name a folder of IDX files"
-        tell.warn(key, f"{problem} digits, enlarged from 8 x 8 to 28 x 28", fix)
+        tell.warn(key, f"{problem} digits, enlarged from 8 x 8 to 28 x 28", _INSTEAD)
     return rows
+
+
+def _is_told(fix: str, tell: Teller) -> bool:
+    """Whether another data set has had the same to be said of it: once is enough."""
+    return any(finding.fix == fix for finding in tell.findings)
 
 
 def _rows(found: DigitSet | Finding) -> list[Row]:

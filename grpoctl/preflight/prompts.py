@@ -1,5 +1,6 @@
 """Do rows become prompts that fit the model and ask for what the rewards read?"""
 
+from grpoctl.counted import counted
 from grpoctl.data.chat import ChatTokenizer, messages_of
 from grpoctl.errors import ModelError
 from grpoctl.model_files import fault_of_folder, fault_of_name, find_tokenizer
@@ -54,7 +55,7 @@ def _tell_of_long_prompts(recipe: Recipe, tokens: list[int], kept: int, tell: Te
         return
     by_cutoff = "cutoff_len" in recipe.model_fields_set and recipe.cutoff_len == recipe.max_prompt_length
     key = "cutoff_len" if by_cutoff else "max_prompt_length"
-    said = f"leaves out {len(tokens) - kept} of {len(tokens)} prompts, the longest of {max(tokens)} tokens"
+    said = f"leaves out {len(tokens) - kept} of {counted(len(tokens), 'prompt')}, the longest of {max(tokens)} tokens"
     if kept:
         tell.warn(key, said, "raise it to keep them")
     else:

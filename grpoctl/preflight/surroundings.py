@@ -12,12 +12,13 @@ from grpoctl.model_files import is_remote
 from grpoctl.packages import missing_packages
 from grpoctl.paths import is_file, is_folder, user_path
 from grpoctl.preflight.result import Teller
+from grpoctl.preflight.vllm import vllm_fault
 from grpoctl.recipe.schema import Recipe
 
 
 def check_output(recipe: Recipe, tell: Teller) -> None:
     """The run folder must be free, or the recipe must say what to do with what is in it."""
-    if recipe.output_dir is None:
+    if recipe.output_dir is None or recipe.node_rank > 0:  # machine 0 makes the folder, maybe already
         return
     folder = user_path(recipe.output_dir)
     try:
@@ -64,8 +65,10 @@ def check_engine(recipe: Recipe, machine: Machine, tell: Teller) -> None:
     for key, package in packages_asked_for(recipe):
         if missing_packages((package,)):
             tell.warn(key, f"needs {package}, which is not installed here", f"install it: pip install {package}")
+    if fault := vllm_fault(recipe):
+        tell.warn("use_vllm", *fault)
     if recipe.engine == "trl" and not machine.gpus:
-        for key in ("use_vllm", "quantization_bit", "fp16", "bf16"):
+        for key in ("use_vllm", "quantization_bit", "fp16", "bf16", "fsdp"):
             if getattr(recipe, key):
                 tell.warn(key, "is meant for a GPU, and none is here", "run it where there is one")
     elif recipe.engine == "trl" and recipe.nproc_per_node > len(machine.gpus):
@@ -112,9 +115,16 @@ def check_paths(recipe: Recipe, tell: Teller) -> None:
     resumed = recipe.resume_from_checkpoint
     if resumed not in (None, "latest") and not is_folder(user_path(str(resumed))):
         tell.error("resume_from_checkpoint", f"is {resumed}, and no such folder is here", "check the path")
+    elif resumed not in (None, "latest") and not _holds_a_run(recipe.output_dir):
+        said = f"is {resumed}, and output_dir holds no run to go on with"
+        tell.error("resume_from_checkpoint", said, f"set output_dir: {user_path(str(resumed)).parent}")
     for key in ("output_dir", "model_name_or_path", "dataset_dir", "adapter_name_or_path", "export_dir"):
         if "$" in str(getattr(recipe, key)):
             tell.warn(key, "holds a $, and no environment variable is read in a recipe", "write the path out")
+
+
+def _holds_a_run(folder: str | None) -> bool:
+    return folder is not None and is_file(user_path(folder) / "manifest.json")
 
 
 def packages_asked_for(recipe: Recipe) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import TextIO
 
+from grpoctl.counted import counted
 from grpoctl.data.guess import guess_in_words
 from grpoctl.engines.base import ENGINES
 from grpoctl.errors import Finding, printable
@@ -47,7 +48,7 @@ def facts(found: Preflight) -> dict[str, str]:
         said["columns"] = f"{said['columns']}; {name}: {read}" if "columns" in said else f"{name}: {read} (guessed)"
     if recipe.val_size and found.rows:
         kept = held_back(recipe, len(found.rows))
-        said["eval"] = f"{kept} of these rows, which are not trained on (val_size)"
+        said["eval"] = f"{kept} of these rows, not trained on (val_size)"
     if recipe.eval_dataset:
         said["eval"] = _rows_in_words(recipe.eval_dataset, found.eval_rows, [])
     if found.prompts and not recipe.reads_pictures:
@@ -67,17 +68,27 @@ def facts(found: Preflight) -> dict[str, str]:
             said["limits"] = f"prompt {recipe.max_prompt_length} tokens, completion {recipe.max_completion_length}"
     theirs = {} if recipe.reads_pictures else other_defaults(recipe)
     if theirs:
-        differing = [f"{key} {here} (not {there})" for key, (here, there) in theirs.items() if here != there]
+        differing = [f"{key} {_default(here)} (not {there})" for key, (here, there) in theirs.items() if here != there]
         said["defaults"] = f"other than LLaMA-Factory's: {', '.join(differing)}"
     said["output"] = str(user_path(recipe.output_dir)) if recipe.output_dir else f"a new folder below {runs_root()}/"
     return said
 
 
 def _rows_in_words(names: Sequence[str], rows: Sequence[object] | None, lengths: Sequence[int]) -> str:
-    said = "not on this machine" if rows is None else f"{len(rows)} rows"
+    said = "not on this machine" if rows is None else counted(len(rows), "row")
     if lengths:
-        said += f", prompts of {min(lengths)} to {max(lengths)} tokens (median {median(lengths):g})"
+        said += _lengths_in_words(lengths)
     return f"{', '.join(names)}: {said}"
+
+
+def _default(value: object) -> str:
+    return "as many as fit" if value is None else str(value)
+
+
+def _lengths_in_words(lengths: Sequence[int]) -> str:
+    if min(lengths) == max(lengths):
+        return f", prompts of {counted(max(lengths), 'token')}"
+    return f", prompts of {min(lengths)} to {max(lengths)} tokens (median {median(lengths):g})"
 
 
 def _engine_in_words(recipe: Recipe) -> str:

@@ -233,8 +233,8 @@ _REFUSED: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "is not taken here",
-        "use deepspeed",
-        "fsdp fsdp_config fsdp_transformer_layer_cls_to_wrap",
+        "use fsdp: full_shard",
+        "fsdp_config fsdp_transformer_layer_cls_to_wrap",
     ),
     (
         "is for profiling, which is not a recipe's business",

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from grpoctl import shipped
 from grpoctl.errors import Finding, RecipeError, WithFindings, nearest, shown
 from grpoctl.recipe import yaml_text
+from grpoctl.recipe.environment import placed_by_environment
 from grpoctl.recipe.llamafactory import ALWAYS_DECIDED, INSTEAD_VALUES, REFUSED
 from grpoctl.recipe.other_names import OTHER_NAMES
 from grpoctl.recipe.rules import RULES
@@ -28,11 +29,14 @@ class RecipeSource:
     file: str
     lines: dict[KeyPath, int] = field(default_factory=dict)
     overridden: set[KeyPath] = field(default_factory=set)
+    variables: dict[str, str] = field(default_factory=dict)
 
     def at(self, path: KeyPath) -> tuple[str, int | None]:
         """File and line of a key, or of the nearest key around it; no line where the recipe has none."""
         if any(path[:end] in self.overridden for end in range(1, len(path) + 1)):
             return COMMAND_LINE, None
+        if path and path[0] in self.variables:
+            return self.variables[str(path[0])], None
         for end in range(len(path), 0, -1):
             here = path[:end]
             if here in self.lines:
@@ -94,10 +98,13 @@ def _where_else(file: str) -> str:
     )
 
 
-def read_resolved(path: Path, overrides: Sequence[str] = (), *, run: str | None = None) -> RecipeReading:
+def read_resolved(
+    path: Path, overrides: Sequence[str] = (), *, run: str | None = None, placed_anew: bool = False
+) -> RecipeReading:
     """The recipe of an earlier run, every value as it was used. It was checked then, so its keys may all stand.
 
-    What is wrong with it is told under the run's name, where one is given: nobody wrote the file.
+    What is wrong with it is told under the run's name, where one is given: nobody wrote the file. `placed_anew` lets
+    the environment say on which machines it goes on.
     """
     source = RecipeSource(run or str(path))
     text = yaml_text.read_text(path, str(path))
@@ -105,8 +112,10 @@ def read_resolved(path: Path, overrides: Sequence[str] = (), *, run: str | None 
     if isinstance(parsed, Finding) or not isinstance(parsed.value, dict):
         return RecipeReading(source, findings=[Finding("cannot be read", "start the run anew", file=str(path))])
     reading = RecipeReading(source, findings=_override(parsed.value, overrides, source))
+    if placed_anew:
+        _place(parsed.value, source, given={str(path[0]) for path in source.overridden})
     reading.findings += _take_out_unknown_keys(parsed.value, source)
-    reading.recipe, invalid = validate(Recipe, parsed.value, source.at)
+    reading.recipe, invalid = _validated(parsed.value, source)
     reading.findings += invalid
     return reading
 
@@ -125,8 +134,9 @@ def read_recipe_text(text: str, file: str, overrides: Sequence[str] = ()) -> Rec
         return reading  # keys may have been lost anywhere, so what was read is not the recipe
 
     reading.findings += _override(values, overrides, source)
+    _place(values, source, given=set(values))
     wrong = _take_out_unknown_keys(values, source)
-    recipe, invalid = validate(Recipe, values, source.at)
+    recipe, invalid = _validated(values, source)
     reading.findings += wrong + [_with_advice(finding, values) for finding in invalid]
     bad_keys = {finding.key.partition(".")[0] for finding in reading.findings}
     bad_keys |= {OTHER_NAMES[name].split()[1].strip(",:") for name in bad_keys & OTHER_NAMES.keys()}
@@ -134,6 +144,15 @@ def read_recipe_text(text: str, file: str, overrides: Sequence[str] = ()) -> Rec
     reading.recipe = recipe
     reading.findings.sort(key=lambda finding: (finding.line is None, finding.line or 0))
     return reading
+
+
+def _validated(values: dict[str, Any], source: RecipeSource) -> tuple[Recipe, list[Finding]]:
+    """The recipe and what is wrong in it. Wrong hidden_sizes still mean a network, so that nothing is asked of it that
+    a language model needs."""
+    recipe, invalid = validate(Recipe, values, source.at)
+    if values.get("hidden_sizes") is not None and recipe.hidden_sizes is None:
+        recipe = recipe.model_copy(update={"hidden_sizes": (128,)})
+    return recipe, invalid
 
 
 def _override(values: dict[str, Any], overrides: Sequence[str], source: RecipeSource) -> list[Finding]:
@@ -171,6 +190,15 @@ def _override(values: dict[str, Any], overrides: Sequence[str], source: RecipeSo
             continue
         source.overridden.add(path)
     return findings
+
+
+def _place(values: dict[str, Any], source: RecipeSource, given: set[str]) -> None:
+    """Take from the environment on which machines it runs, and with how many processes."""
+    if values.get("engine") not in (None, "auto", "trl") or values.get("hidden_sizes") is not None:
+        return
+    for variable, name, value in placed_by_environment(given):
+        values[name] = value if name == "master_addr" else yaml_text.scalar(value)
+        source.variables[name] = variable
 
 
 def _step_into(inner: Any, part: str | int, following: str | int) -> Any:

@@ -55,6 +55,11 @@ class Recipe(
         """A network of hidden_sizes looks at digits: no tokenizer, no tags, no rewards to name."""
         return self.hidden_sizes is not None
 
+    @property
+    def processes(self) -> int:
+        """Of the TRL engine, on all machines."""
+        return self.nproc_per_node * self.nnodes
+
     def resolved(self) -> "Recipe":
         """The same recipe with every derived value written out, as a run keeps it."""
         given = self.model_fields_set

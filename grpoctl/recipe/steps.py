@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
+from grpoctl.counted import counted
 from grpoctl.recipe.schema import Recipe, engine_of
 
 
@@ -27,15 +28,15 @@ class StepPlan:
         return self.prompts * self.num_generations
 
     def in_words(self) -> str:
-        steps = "as many steps as the data gives" if self.steps is None else f"{self.steps} steps"
-        prompts, group = f"{self.prompts} prompts" if self.prompts > 1 else "1 prompt", self.num_generations
-        return f"{prompts} x {group} completions = {self.completions} completions a step, {steps}"
+        steps = "as many steps as the data gives" if self.steps is None else counted(self.steps, "step")
+        prompts, each = counted(self.prompts, "prompt"), counted(self.num_generations, "completion")
+        return f"{prompts} x {each} = {counted(self.completions, 'completion')} a step, {steps}"
 
 
 def plan_steps(recipe: Recipe, rows: int | None) -> StepPlan:
     """The arithmetic for a recipe on so many rows; an incomplete last step of an epoch is dropped, as TRL does."""
     # The JAX engines split prompts over the fsdp axis; tensor devices share one prompt's work.
-    devices = recipe.nproc_per_node if engine_of(recipe) == "trl" else recipe.mesh.fsdp
+    devices = recipe.processes if engine_of(recipe) == "trl" else recipe.mesh.fsdp
     plan = StepPlan(
         recipe.per_device_train_batch_size,
         recipe.gradient_accumulation_steps,

@@ -17,7 +17,7 @@ from grpoctl.paths import is_file, user_path
 _MAX_DEPTH = 4
 
 _WRITTEN_BY_A_RUN = re.compile(
-    r"recipe\.(yaml|resolved\.json)|manifest\.json|events\.jsonl|train\.log|\.incoming|\.stop|checkpoint-[0-9]+"
+    r"recipe\.(yaml|resolved\.json)|manifest\.json|events\.jsonl|train\.log|\.incoming|\.stop|\.ranks|checkpoint-[0-9]+"
     r"|completions|eval|plots|tensorboard|.*\.safetensors(\.index\.json)?|(adapter_|generation_)?config\.json"
     r"|tokenizer.*|chat_template\.jinja|special_tokens_map\.json|added_tokens\.json|vocab\.json|merges\.txt"
 )
@@ -79,6 +79,11 @@ class RunDirectory:
     def incoming(self) -> Path:
         """What is being written and not whole yet."""
         return self.path / ".incoming"
+
+    @property
+    def ranks(self) -> Path:
+        """What each of several processes is at, and why it ended."""
+        return self.path / ".ranks"
 
     @property
     def stop_request(self) -> Path:

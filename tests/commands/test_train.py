@@ -21,6 +21,7 @@ from grpoctl.engines import base
 from grpoctl.run import events as ev
 from grpoctl.run.directory import RunDirectory, all_runs
 from grpoctl.run.events import read_events
+from grpoctl.run.view import view_run
 
 Grpoctl = Callable[..., tuple[int, str, str]]
 
@@ -68,7 +69,7 @@ def test_json_is_one_document_and_all_else_goes_to_standard_error(grpoctl: Grpoc
 def test_a_dry_run_checks_and_makes_nothing(grpoctl: Grpoctl, runs: Path) -> None:
     code, out, _ = grpoctl("train", "quickstart", "--dry-run")
     assert code == 0
-    assert "80 steps" in out
+    assert out.splitlines()[-1] == "a dry run: quickstart would be trained for 80 steps; nothing was written."
     assert not runs.exists()
     code, out, _ = grpoctl("train", "quickstart", "--dry-run", "--json")
     assert json.loads(out)["recipe"]["num_generations"] == 8
@@ -77,19 +78,19 @@ def test_a_dry_run_checks_and_makes_nothing(grpoctl: Grpoctl, runs: Path) -> Non
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("train",), "grpoctl train: takes a recipe; see grpoctl train --help.\n"),
-        (("train", "quickstart", "another"), "command line: is another; write overrides as key=value.\n"),
-        (("train", "quickstart", "lora_rnk=4"), "command line: lora_rnk: is no key; did you mean lora_rank?\n"),
+        (("train",), "error: grpoctl train: takes a recipe; see grpoctl train --help.\n"),
+        (("train", "quickstart", "another"), "error: command line: is another; write overrides as key=value.\n"),
+        (("train", "quickstart", "lora_rnk=4"), "error: command line: lora_rnk: is no key; did you mean lora_rank?\n"),
         (
             ("train", "quickstart", "vllm_enforce_eager=true", "use_vllm=true"),
-            "command line: vllm_enforce_eager: is true, and TRL does not pass it on; take it out, or use vllm_mode: "
-            "server and start it with trl vllm-serve --enforce_eager true.\n",
+            "error: command line: vllm_enforce_eager: is true, and TRL does not pass it on; take it out, or use "
+            "vllm_mode: server and start it with trl vllm-serve --enforce_eager true.\n",
         ),
-        (("train", "--resume", "nothing"), "nothing: is no run below RUNS; see grpoctl runs.\n"),
-        (("train", "--resume"), "RUNS: holds no run; start one: grpoctl train quickstart.\n"),
+        (("train", "--resume", "nothing"), "error: nothing: is no run below RUNS; see grpoctl runs.\n"),
+        (("train", "--resume"), "error: RUNS: holds no run; start one: grpoctl train quickstart.\n"),
         (
             ("train", "quickstart", "--resume", "x"),
-            "--resume: takes a run and key=value; use grpoctl train --resume RUN, without quickstart.\n",
+            "error: --resume: takes a run and key=value; use grpoctl train --resume RUN, without quickstart.\n",
         ),
     ],
 )
@@ -114,8 +115,8 @@ def test_data_that_cannot_be_fetched_is_one_line_with_the_way_around_it(
     code, _, err = grpoctl("train", "qwen3_0.6b_gsm8k", "model_name_or_path=tiny", f"cache_dir={tmp_path}")
     assert code == 1
     assert err.splitlines()[-1] == (
-        "openai/gsm8k: cannot be fetched from the Hugging Face hub (ConnectionError: Name or service not known); copy "
-        "its files here and name them, as in dataset: path/to/train.jsonl."
+        "error: openai/gsm8k: cannot be fetched from the Hugging Face hub (ConnectionError: Name or service not "
+        "known); copy its files here and name them, as in dataset: path/to/train.jsonl."
     )
     assert not runs.exists()
 
@@ -132,8 +133,8 @@ def test_a_model_that_cannot_be_fetched_is_one_line(
     code, _, err = grpoctl("train", "quickstart", "model_name_or_path=Qwen/Qwen3-0.6B")
     assert code == 1
     assert err.splitlines()[-1] == (
-        "Qwen/Qwen3-0.6B: cannot be fetched (ConnectionError: Name or service not known); check the name and the "
-        "network, or copy the model's folder here and name that."
+        "error: Qwen/Qwen3-0.6B: cannot be fetched (ConnectionError: Name or service not known); check the name and "
+        "the network, or copy the model's folder here and name that."
     )
 
 
@@ -185,7 +186,8 @@ def test_two_processes_cannot_hold_one_folder(grpoctl: Grpoctl, runs: Path, tmp_
     with run.held():
         code, _, err = grpoctl("train", "quickstart", *SMALL, f"output_dir={run.path}", "overwrite_output_dir=true")
     assert code == 2
-    assert err == f"{run.path}: is in use by a run that is going on; wait for it, or end it: grpoctl stop {run.path}.\n"
+    fix = f"wait for it, or end it: grpoctl stop {run.path}"
+    assert err == f"error: {run.path}: is in use by a run that is going on; {fix}.\n"
 
 
 def test_resume_keeps_the_values_of_the_run_and_takes_new_ones(
@@ -222,7 +224,7 @@ def test_a_package_that_the_recipe_asks_for_is_wanted_before_the_run_has_a_folde
     code, _, err = grpoctl("train", "quickstart", *SMALL, "use_vllm=true")
     assert code == 2
     assert err.splitlines()[-1] == (
-        "quickstart: use_vllm: needs vllm, which is not installed here; pip install vllm, or take it out."
+        "error: command line: use_vllm: needs vllm, which is not installed here; pip install vllm, or take it out."
     )
     assert all_runs() == []
 
@@ -232,7 +234,25 @@ def test_a_finished_run_is_not_exchanged_for_one_without_a_checkpoint(grpoctl: G
     (run,) = all_runs()
     make_run(runs / "hopeless", (ev.RUN_FAILED, {"step": 0, "error": "x"}))
     _, _, err = grpoctl("train", "--resume", run.name)
-    assert err == f"{run.name}: is finished at step 8; give more steps to go on (max_steps=16).\n"
+    assert err == f"error: {run.name}: is finished at step 8; give more steps to go on (max_steps=16).\n"
+
+
+def test_a_start_that_fails_leaves_a_finished_run_finished(
+    grpoctl: Grpoctl, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grpoctl("train", "quickstart", *SMALL)
+    (run,) = all_runs()
+    before = (run.resolved.read_bytes(), run.manifest.read_bytes())
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr("grpoctl.engines.trl.TrlEngine.train", fail)
+    code, _, err = grpoctl("train", "--resume", run.name, "max_steps=16")
+    assert code == 1 and "no room" in err
+    assert (run.resolved.read_bytes(), run.manifest.read_bytes()) == before
+    view = view_run(run)
+    assert (view.status, view.step, view.max_steps) == ("finished", 8, 8)
 
 
 def test_resume_without_a_checkpoint_starts_again_and_says_so(grpoctl: Grpoctl, runs: Path) -> None:
@@ -263,10 +283,8 @@ def test_data_that_changed_between_stop_and_resume_is_refused(grpoctl: Grpoctl, 
     (tmp_path / "mine.json").write_text(json.dumps(rows))
     code, _, err = grpoctl("train", "--resume", "max_steps=9")
     assert code == 2
-    assert (
-        err
-        == f"{tmp_path / 'mine.json'}: has changed since this run began; put the old file back, or start a new run.\n"
-    )
+    fix = "put the old file back, or start a new run"
+    assert err == f"error: {tmp_path / 'mine.json'}: has changed since this run began; {fix}.\n"
 
 
 def test_without_the_engines_packages_training_says_what_to_install(

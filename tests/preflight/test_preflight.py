@@ -1,11 +1,13 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from idx_files import write_idx
 from support import LAPTOP, ROWS
 
-from grpoctl.preflight import Preflight, check
+from grpoctl.digits.sets import DigitSet, idx_folder
+from grpoctl.preflight import Preflight, check, pictures
 from grpoctl.preflight.words import facts
 from grpoctl.recipe.load import read_recipe
 
@@ -35,7 +37,7 @@ def test_an_unreadable_recipe_is_reported_alone() -> None:
 
 def test_val_size_that_leaves_too_little_or_keeps_nothing(checked: Callable[..., Preflight]) -> None:
     (finding,) = checked("val_size: 5000\n").errors
-    assert finding.problem == "keeps back 20 of 20 rows, and a step takes 1 prompts"
+    assert finding.problem == "keeps back 20 of 20 rows, and a step takes 1 prompt"
     (warned,) = checked("val_size: 0.0001\n").warnings
     assert warned.key == "val_size"
 
@@ -53,6 +55,24 @@ def test_the_pictures_of_a_network_are_counted_and_a_file_cut_short_is_named(tmp
     file.write_bytes(file.read_bytes()[:5000])
     (finding,) = check(read_recipe(str(path)), LAPTOP).errors
     assert str(finding) == f"{file}: is cut short: it promises 40 pictures and holds 6; fetch it again."
+
+
+def test_that_other_digits_stand_in_for_mnist_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_idx(tmp_path / "idx", train=40, test=10)
+
+    def other(name: str, *_: object) -> DigitSet:
+        split = name.partition(":")[2] or "train"
+        held = idx_folder(folder, split)
+        assert isinstance(held, DigitSet)
+        return replace(held, stands_for=f"mnist:{split}")
+
+    monkeypatch.setattr(pictures, "find_set", other)
+    (warned,) = check(read_recipe("mnist_grpo"), LAPTOP).warnings
+    assert warned.key == "dataset" and warned.problem.startswith("names mnist:train, which is not here")
+
+
+def test_a_default_that_is_left_to_the_engine_is_said_in_words(checked: Callable[..., Preflight]) -> None:
+    assert "per_device_eval_batch_size as many as fit (not 8)" in facts(checked(""))["defaults"]
 
 
 def test_a_network_without_its_digits_says_so_at_the_key(tmp_path: Path) -> None:

@@ -51,6 +51,18 @@ def test_files_that_the_recipe_names_have_to_be_there(checked: Callable[..., Pre
         assert [finding.key for finding in checked("", f"{key}={tmp_path}/gone").errors] == [key]
 
 
+def test_a_checkpoint_is_gone_on_from_in_the_folder_of_its_run(
+    checked: Callable[..., Preflight], tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "run" / "checkpoint-2"
+    checkpoint.mkdir(parents=True)
+    for output in ([], [f"output_dir={tmp_path / 'new'}"]):
+        (finding,) = checked("", f"resume_from_checkpoint={checkpoint}", *output).errors
+        assert (finding.key, finding.fix) == ("resume_from_checkpoint", f"set output_dir: {tmp_path / 'run'}")
+    (tmp_path / "run" / "manifest.json").write_text("{}")
+    assert checked("", f"resume_from_checkpoint={checkpoint}", f"output_dir={tmp_path / 'run'}").errors == []
+
+
 def test_a_dollar_in_a_path_is_a_warning(checked: Callable[..., Preflight]) -> None:
     assert [finding.key for finding in checked("", "output_dir=$HOME/x").warnings] == ["output_dir"]
 
@@ -143,6 +155,14 @@ def test_devices_that_cannot_be_here_are_a_warning_on_jax(
 def test_a_layer_that_no_model_of_tunix_has_is_an_error(checked: Callable[..., Preflight]) -> None:
     (finding,) = checked("engine: tunix\n", "lora_target=q_proj,c_attn").errors
     assert finding.key == "lora_target" and finding.problem.startswith("names c_attn, and the layers are q_proj, ")
+
+
+def test_a_layer_that_the_model_lacks_is_an_error_on_trl(checked: Callable[..., Preflight]) -> None:
+    assert checked("", "lora_target=q_proj,self_attn.v_proj").errors == []
+    for target in ("foo", "lm_head"):  # TRL trains no adapters on the head
+        (finding,) = checked("", f"lora_target={target}").errors
+        assert finding.key == "lora_target"
+        assert finding.problem.startswith(f"names {target}, and this model's layers are down_proj, ")
 
 
 def test_a_trace_longer_than_the_run_is_a_warning(checked: Callable[..., Preflight]) -> None:

@@ -4,11 +4,16 @@ from pathlib import Path
 import pytest
 
 from grpoctl.errors import InputError, RecipeError
+from grpoctl.preflight import check
 from grpoctl.recipe.keys.output import ExportKeys
 from grpoctl.recipe.load import RecipeReading, load_recipe, read_recipe, read_recipe_text
 from grpoctl.recipe.schema import SECTIONS, Recipe, other_defaults
 
 GOOD = "model_name_or_path: tiny\ndataset: tiny_arithmetic\nreward_funcs: accuracy\n"
+
+
+# Where a recipe runs, the environment may say: tests/recipe/test_environment.py.
+PLACED = {"nproc_per_node", "nnodes", "node_rank", "master_addr", "master_port"}
 
 
 def read(extra: str = "", *overrides: str) -> RecipeReading:
@@ -238,7 +243,7 @@ def test_a_built_in_recipe_is_found_from_anywhere(tmp_path: Path, monkeypatch: p
 
 
 def test_no_environment_variable_changes_a_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in Recipe.model_fields:
+    for name in Recipe.model_fields.keys() - PLACED:
         monkeypatch.setenv(name.upper(), "7")
         monkeypatch.setenv(name, "7")
     assert read("run_name: $HOME\n").recipe == read_recipe_text(GOOD + "run_name: $HOME\n", "r.yaml").recipe
@@ -345,3 +350,11 @@ def test_a_deep_override_is_refused() -> None:
 
 def test_a_list_of_a_thousand_names_is_refused() -> None:
     assert said("eval_dataset: " + ",".join("a" * 1000))[0].endswith("is too long; use at most 256.")
+
+
+@pytest.mark.parametrize("wrong", ["[]", "0", "abc", "1.5", "true", "{a: 1}"])
+def test_wrong_hidden_sizes_are_one_error_as_they_still_mean_a_network(wrong: str) -> None:
+    (finding,) = read_recipe("mnist_grpo", [f"hidden_sizes={wrong}"]).errors
+    assert finding.key.startswith("hidden_sizes")
+    found = check(read_recipe("mnist_grpo", [f"hidden_sizes={wrong}"]))
+    assert found.errors == [finding]

@@ -10,6 +10,9 @@ from grpoctl.run.events import EventFile, Stream
 from grpoctl.run.view import view_run
 
 STARTED: Told = ("run_started", {"step": 0, "max_steps": 4})
+FINISHED: Told = ("run_finished", {"step": 4})
+RESUMED: Told = ("run_resumed", {"step": 4, "max_steps": 8})
+FAILED: Told = ("run_failed", {"step": 4, "error": "out of memory"})
 
 
 @pytest.mark.parametrize(
@@ -23,6 +26,8 @@ STARTED: Told = ("run_started", {"step": 0, "max_steps": 4})
         ([STARTED, ("run_finished", {"step": 4})], True, "finished"),  # it has yet to leave
         ([STARTED, ("run_failed", {"step": 1, "error": "out of memory"})], False, "failed"),
         ([STARTED, ("run_stopped", {"step": 1})], False, "stopped"),
+        ([STARTED, FINISHED, RESUMED, FAILED], False, "finished"),  # nothing came of it
+        ([STARTED, FINISHED, RESUMED, step(5), FAILED], False, "failed"),
         ([STARTED, ("run_stopped", {"step": 1}), ("run_resumed", {"step": 1})], True, "running"),
         ([STARTED, ("run_stopped", {"step": 1}), ("run_resumed", {"step": 1})], False, "dead"),
     ],

@@ -4,11 +4,13 @@ Completions come from `rollout`, log-probabilities from `log_probs` where the mo
 and the numbers about them from grpoctl; checkpoints are sealed; and a resumed run is the run that was never stopped.
 """
 
+import functools
 import inspect
 import logging
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,12 @@ from trl.trainer.utils import split_tensor_dict
 
 from grpoctl.advantage import advantages, spread
 from grpoctl.data.problems import Problem, columns_of
+from grpoctl.engines.trl import vllm
 from grpoctl.engines.trl.log_probs import can_share_prompts, completion_log_probs
 from grpoctl.engines.trl.rollout import Draw, can_roll_out, core_of, draw
+from grpoctl.engines.trl.sharded import whole_weights
+from grpoctl.engines.trl.stirred import can_stir, stirred
+from grpoctl.engines.trl.vllm_weights import verify
 from grpoctl.errors import GrpoctlError
 from grpoctl.record import columns_kept, samples_of
 from grpoctl.rewards.scoring import Scorer, Scores
@@ -52,13 +58,18 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         self._of_completions: dict[str, float] = {}
         self.samples: list[dict[str, Any]] = []  # the completions drawn last, until somebody has taken them
         self.on_checkpoint: Callable[[int], None] = lambda step: None
+        self.on_phase: Callable[[str, int], None] = lambda phase, step: None
+        self._trained: Any = None
         super().__init__(reward_funcs=[_named(name) for name in scorer.rewards], **arguments)
+        self._vllm_is_verified = False
+        if self.use_vllm:
+            vllm.limit_requests(self.vllm_generation, self.args.ddp_timeout)
+        self._ends: tuple[int, ...] = tuple(self.eos_token_ids)
         plain = not (self.is_deepspeed_enabled or self.is_fsdp_enabled)
-        self._rolls_out = plain and not self.use_vllm and can_roll_out(self.model)
-        # Two passes through one wrapped model would confuse the hooks of distributed training, and checkpointing
-        # computes layers again without their cache.
-        alone = plain and self.accelerator.num_processes == 1
-        self._shares_prompts = alone and not self.args.gradient_checkpointing and can_share_prompts(self.model)
+        self._rolls_out = not self.use_vllm and can_roll_out(self.model)
+        # ZeRO-3 and FSDP gather a layer for one pass, and DeepSpeed's hooks expect one.
+        again = self.args.gradient_checkpointing
+        self._shares_prompts = plain and can_share_prompts(self.model, computed_again=again)
         core = core_of(self.model)
         getattr(core, core.base_model_prefix).register_forward_pre_hook(_count_positions, with_kwargs=True)
 
@@ -68,25 +79,92 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """A card is written where a model is exported."""
 
+    # --- rehearsals: nothing that the run is made of has moved after one
+
     def rehearse(self) -> None:
         """One micro-step on the first prompts, without a move of the optimiser: it takes as long as a real one."""
         count = self.args.per_device_train_batch_size // self.num_generations
-        rows = [
-            {"prompt": self._problems[index % len(self._problems)].prompt, "problem": index % len(self._problems)}
-            for index in range(count)
+        prompts = [self._problems[index % len(self._problems)].prompt for index in range(count)]
+        with self._rehearsing(self._scorer.for_trial()):
+            inputs = self._generate_and_score_completions(self._rows_of(prompts))
+            self.accelerator.backward(self.compute_loss(self.model, inputs))
+
+    def rehearse_longest(self, move: Callable[[], object]) -> None:
+        """A step's rollout, and of its loss what takes the most memory, with every prompt as long as the longest one
+        and every completion as long as it may be. `move` stands for the optimiser."""
+        arguments = self.args
+        count = arguments.per_device_train_batch_size * arguments.steps_per_generation // self.num_generations
+        with self._rehearsing(_Unscored(self._scorer)), self._without_an_end(), self._as_long_as(count) as prompts:
+            batch = self._generate_and_score_completions(self._rows_of(prompts))
+            if arguments.gradient_checkpointing:  # which a training switches on as it begins
+                self.model.gradient_checkpointing_enable(arguments.gradient_checkpointing_kwargs)
+            # The gradients of the first are there while the second is computed.
+            for inputs in split_tensor_dict(batch, arguments.steps_per_generation)[:2]:
+                with self.accelerator.autocast():
+                    loss = self.compute_loss(self.model, inputs)
+                self.accelerator.backward(loss)
+                del loss
+            move()
+
+    def longest_prompt(self) -> int:
+        """In tokens, of the prompts that are trained on."""
+        return max(map(len, self._tokenize_prompts([problem.prompt for problem in self._problems])[0]))
+
+    def _rows_of(self, prompts: Sequence[str]) -> list[dict[str, Any]]:
+        return [
+            {"prompt": prompt, "problem": index % len(self._problems)}
+            for index, prompt in enumerate(prompts)
             for _ in range(self.num_generations)
         ]
+
+    @contextmanager
+    def _rehearsing(self, scorer: Any) -> Iterator[None]:
+        kept, seen, on_phase = self._scorer, self.state.num_input_tokens_seen, self.on_phase
         self.current_gradient_accumulation_steps = self.args.gradient_accumulation_steps
-        scorer = self._scorer
-        self._scorer = scorer.for_trial()
-        with torch.random.fork_rng():
-            self.model.train()
-            inputs = self._generate_and_score_completions(rows)
-            self.accelerator.backward(self.compute_loss(self.model, inputs))
-        self._scorer = scorer
-        self.model.zero_grad()
-        self._metrics["train"].clear()
-        self.samples = []
+        self._scorer, self.on_phase = scorer, lambda phase, step: None
+        try:
+            with torch.random.fork_rng():
+                self.model.train()
+                yield
+        finally:
+            self._scorer, self.state.num_input_tokens_seen, self.on_phase = kept, seen, on_phase
+            self.model.zero_grad()
+            self._metrics["train"].clear()
+            self.samples = []
+
+    @contextmanager
+    def _without_an_end(self) -> Iterator[None]:
+        """Every completion becomes as long as it may, whichever way it is drawn, and counts in the loss."""
+        masks: bool = self.args.mask_truncated_completions
+        self.mask_truncated_completions = False
+        generation: Any = getattr(self, "generation_config", None)
+        least = generation.min_new_tokens if generation is not None else None
+        self._ends = ()
+        if generation is not None:
+            generation.min_new_tokens = self.max_completion_length
+        if self.use_vllm:
+            self.vllm_generation.generation_kwargs["ignore_eos"] = True
+        try:
+            yield
+        finally:
+            self.mask_truncated_completions, self._ends = masks, tuple(self.eos_token_ids)
+            if generation is not None:
+                generation.min_new_tokens = least
+            if self.use_vllm:
+                del self.vllm_generation.generation_kwargs["ignore_eos"]
+
+    @contextmanager
+    def _as_long_as(self, count: int) -> Iterator[list[str]]:
+        """So many prompts as long as the longest one, no two alike, as equal ones are computed once."""
+        longest = max(self._tokenize_prompts([problem.prompt for problem in self._problems])[0], key=len)
+        known = len(self._tokenizer)
+        made = {f"rehearsal {number}": [(longest[0] + number) % known, *longest[1:]] for number in range(count)}
+        self._ids_of |= made
+        try:
+            yield list(made)
+        finally:
+            for name in made:
+                del self._ids_of[name]
 
     # --- data
 
@@ -120,28 +198,69 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
             self._ids_of[prompt] = self._tokenizer(prompt, add_special_tokens=False)["input_ids"]
         return [self._ids_of[prompt] for prompt in prompts], None, {}
 
+    def whole_weights(self) -> AbstractContextManager[None]:
+        """All weights on each process for a while; each has to come here."""
+        return whole_weights(self._trained or self.model_wrapped, self.accelerator)
+
+    def _at(self, phase: str) -> None:
+        self.on_phase(phase, self.state.global_step + 1)
+
     def _generate_single_turn(self, prompt_ids: list[list[int]], *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        self._at("drawing completions")
+        if self.use_vllm:
+            with vllm.alive(self.vllm_generation, self.state.global_step + 1, self._run.name):
+                self._verify_vllm()
+                ids, log_probs = super()._generate_single_turn(prompt_ids, *args, **kwargs)
+            return ids, log_probs
         if not self._rolls_out:
             ids, log_probs = super()._generate_single_turn(prompt_ids, *args, **kwargs)
             return ids, log_probs
-        how = Draw(
-            self.max_completion_length, tuple(self.eos_token_ids), self.temperature, self.top_k, self.top_p, self.min_p
-        )
+        how = Draw(self.max_completion_length, self._ends, self.temperature, self.top_k, self.top_p, self.min_p)
         number = self.state.global_step * self.accelerator.num_processes + self.accelerator.process_index
-        with self.accelerator.autocast():
+        with self.whole_weights(), self.accelerator.autocast():
             drawn = draw(
                 self.accelerator.unwrap_model(self.model),
                 prompt_ids,
                 how,
                 seeded_generator(self.args.seed, number, self.accelerator.device),
             )
+        self._at("behind its completions")  # the others' are waited for
         return drawn.ids, None
+
+    def _verify_vllm(self) -> None:
+        """Once, ahead of the first completions that vLLM draws."""
+        if self._vllm_is_verified:
+            return
+        quantised = bool(getattr(core_of(self.model), "is_quantized", False))
+        plain = not (self.is_deepspeed_enabled or self.is_fsdp_enabled or quantised)
+        moves = functools.partial(stirred, self.model) if plain and can_stir(self.model) else None
+        (prompt,), _, _ = self._tokenize_prompts([self._problems[0].prompt])
+        verify(
+            self.vllm_generation, prompt, self._log_probs_of, moves, quantised=quantised, agreed=self._largest_of_all
+        )
+        self._last_loaded_step = self.state.global_step
+        self._vllm_is_verified = True
+
+    @torch.no_grad()
+    def _log_probs_of(self, prompts: list[list[int]], completions: list[list[int]]) -> list[list[float]]:
+        """By the model as it is."""
+        found = []
+        for prompt, completion in zip(prompts, completions, strict=True):
+            ids = torch.tensor([[*prompt, *completion]], device=self.accelerator.device)
+            given = self._get_per_token_logps_and_entropies(self.model, ids, torch.ones_like(ids), len(completion))
+            found.append(given[0][0].tolist())
+        return found
+
+    def _largest_of_all(self, number: float) -> float:
+        told = self.accelerator.gather(torch.tensor([number], device=self.accelerator.device))
+        return float(told.max())  # NaN where there is one
 
     # --- rewards and advantages
 
     def _calculate_rewards(
         self, inputs: list[dict[str, Any]], prompts: list[str], completions: list[str], completion_ids: Any
     ) -> Tensor:
+        self._at("scoring completions")
         problems = [self._problems[row["problem"]] for row in inputs]
         lengths = [len(ids) for ids in completion_ids]
         columns = columns_of([problem.row for problem in problems], prompts, lengths)
@@ -152,6 +271,7 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
             [[math.nan if score is None else score for score in row] for row in zip(*table, strict=True)]
         )
         rewards[torch.tensor(scores.totals).isnan()] = math.nan  # where one reward failed, none counts
+        self._at("behind its scores")
         gathered: Tensor = self.accelerator.gather(rewards.to(self.accelerator.device))
         return gathered
 
@@ -199,7 +319,7 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
                 **others,
             )
             return result
-        core = core_of(self.accelerator.unwrap_model(model))
+        core, again = core_of(self.accelerator.unwrap_model(model)), self.args.gradient_checkpointing
         parts = []
         for start in range(0, len(input_ids), batch_size or len(input_ids)):
             rows = slice(start, start + (batch_size or len(input_ids)))
@@ -211,12 +331,20 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
                     ids[:, -logits_to_keep:],
                     mask[:, -logits_to_keep:],
                 )
-                parts.append(completion_log_probs(model, core, *prompt_and_completion))
+                parts.append(completion_log_probs(model, core, *prompt_and_completion, computed_again=again))
         log_probs = torch.cat([part[0] for part in parts])
         entropies = [part[1] for part in parts if part[1] is not None]
         return log_probs, torch.cat(entropies) if compute_entropy else None, None
 
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+        self._at("computing the loss")
+        loss = super().compute_loss(*args, **kwargs)
+        self._at("computing the gradient")
+        return loss
+
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        # Behind the last step transformers forgets what it wrapped, whose hooks stay with the layers.
+        self._trained = args[0]
         loss: Tensor = super().training_step(*args, **kwargs)
         if not torch.isfinite(loss):
             raise NonFinite(self._non_finite("loss"))
@@ -242,6 +370,7 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """TRL's checkpoint, written beside and put in place whole."""
+        self.on_phase("writing a checkpoint", self.state.global_step)
         if self.accelerator.num_processes > 1:
             self._save_together(model, trial)
             return
@@ -281,7 +410,9 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         """What the counting of micro-steps stands on."""
         arguments = self.args
         micro_batch = arguments.per_device_train_batch_size
-        return [micro_batch, arguments.steps_per_generation, self.num_iterations, self.num_generations]
+        counts = [micro_batch, arguments.steps_per_generation, self.num_iterations, self.num_generations]
+        processes = self.accelerator.num_processes
+        return [*counts, processes] if processes > 1 else counts
 
     def _saved(self) -> None:
         checkpoints.rotate(self._run, self._keep)
@@ -331,6 +462,17 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
         for group, peak, factor in zip(self.optimizer.param_groups, schedule.base_lrs, factors, strict=True):
             group["lr"] = peak * factor
         schedule._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+
+
+class _Unscored:
+    """In place of rewards: a rehearsal's completions are nothing to judge."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.rewards = scorer.rewards
+
+    def score(self, completions: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> Scores:
+        none: list[float | None] = [0.0] * len(completions)
+        return Scores(dict.fromkeys(self.rewards, none), [0.0] * len(completions))
 
 
 def _count_positions(module: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

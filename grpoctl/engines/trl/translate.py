@@ -18,6 +18,9 @@ _ATTENTION = {
 }
 
 
+PORT = 29500  # torchrun's
+
+
 def grpo_arguments(recipe: Recipe, folder: str, *, on_cpu: bool) -> dict[str, Any]:
     """The arguments of TRL's GRPOConfig, for a resolved recipe."""
     return {
@@ -42,7 +45,16 @@ def grpo_arguments(recipe: Recipe, folder: str, *, on_cpu: bool) -> dict[str, An
         "dataloader_pin_memory": not on_cpu,
         "ddp_timeout": recipe.ddp_timeout,
         "deepspeed": deepspeed_configuration(recipe),
+        **_fsdp(recipe),
     }
+
+
+def _fsdp(recipe: Recipe) -> dict[str, Any]:
+    if recipe.fsdp is None:
+        return {}
+    # A state that is whole in each checkpoint can be gone on with by another number of processes.
+    how = {"version": 2, "reshard_after_forward": recipe.fsdp == "full_shard", "state_dict_type": "FULL_STATE_DICT"}
+    return {"fsdp": True, "fsdp_config": how}
 
 
 def _group_and_loss(recipe: Recipe) -> dict[str, Any]:
@@ -185,13 +197,23 @@ def deepspeed_configuration(recipe: Recipe) -> str | dict[str, Any] | None:
     }
 
 
-def torchrun_command(recipe: Recipe, run: RunDirectory) -> list[str] | None:
-    """The command for several processes, or None for one."""
-    if recipe.nproc_per_node == 1:
+def torchrun_command(recipe: Recipe, run: RunDirectory, *, forced: bool = False) -> list[str] | None:
+    """The command for several processes, or None for one. What splits a state needs torchrun for one, too."""
+    alone = recipe.nproc_per_node == 1 and recipe.nnodes == 1
+    if alone and not forced and recipe.deepspeed is None and recipe.fsdp is None:
         return None
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    launcher = [sys.executable, "-m", "grpoctl.engines.trl.agent", str(run.path)]
     workers = ["--nproc_per_node", str(recipe.nproc_per_node)]
-    return [*launcher, *workers, "--module", "grpoctl", "train", "--worker", str(run.path)]
+    return [*launcher, *_meeting(recipe), *workers, "--module", "grpoctl", "train", "--worker", str(run.path)]
+
+
+def _meeting(recipe: Recipe) -> list[str]:
+    """Where the processes meet."""
+    if recipe.nnodes == 1 and recipe.master_port is None:
+        return ["--standalone"]
+    words = ["--nnodes", str(recipe.nnodes), "--node_rank", str(recipe.node_rank)]
+    words += ["--master_addr", recipe.master_addr or "localhost", "--master_port", str(recipe.master_port or PORT)]
+    return [*words, "--rdzv_conf", f"timeout={recipe.ddp_timeout}"]
 
 
 def unsupported(recipe: Recipe) -> Iterator[Unsupported]:
@@ -202,5 +224,9 @@ def unsupported(recipe: Recipe) -> Iterator[Unsupported]:
             "is true, and TRL does not pass it on",
             "take it out, or use vllm_mode: server and start it with trl vllm-serve --enforce_eager true",
         )
+    split_by = "deepspeed" if recipe.deepspeed is not None else "fsdp" if recipe.fsdp is not None else None
+    if recipe.longest_step_first and split_by is not None:
+        problem = f"is true, and {split_by} splits the weights only as the training begins"
+        yield Unsupported("longest_step_first", problem, f"take it out, or {split_by}")
     if "all" in recipe.lora_target and len(recipe.lora_target) > 1:
         yield Unsupported("lora_target", "names all and others", "use all, or the names alone")

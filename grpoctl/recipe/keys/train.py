@@ -85,5 +85,9 @@ class TrainKeys(Keys):
     fp16: Switch = key(False)
     """Compute in float16, for GPUs without bfloat16."""
 
+    longest_step_first: Switch = key(False)
+    """Before training, rehearse a step with every prompt as long as the longest and every completion as long as it may
+    be: what would run out of memory does so at once, and the peak is told beside the estimate. It leaves no trace."""
+
     seed: int = key(42, ge=0, le=2**32 - 1)
     """Seed of the data order, the sampling and the adapters' start."""

@@ -92,8 +92,13 @@ def a_maxtext_checkpoint_needs_names(recipe: Recipe) -> Iterator[Clash]:
 _ONLY = {
     "trl": (
         "nproc_per_node",
+        "nnodes",
+        "node_rank",
+        "master_addr",
+        "master_port",
         "num_threads",
         "deepspeed",
+        "fsdp",
         "flash_attn",
         "quantization_method",
         "quantization_type",
@@ -137,6 +142,33 @@ def keys_of_another_engine_are_refused(recipe: Recipe) -> Iterator[Clash]:
                 )
 
 
+@rule
+def several_machines_find_each_other_and_the_run(recipe: Recipe) -> Iterator[Clash]:
+    if engine_of(recipe) != "trl":
+        return
+    if recipe.node_rank >= recipe.nnodes:
+        fix = f"use 0 to {recipe.nnodes - 1}" if recipe.nnodes > 1 else "take it out, or say how many in nnodes"
+        yield Clash("node_rank", f"is {recipe.node_rank}, and nnodes is {recipe.nnodes}", fix, ("nnodes",))
+    if recipe.nnodes == 1:
+        return
+    if recipe.master_addr is None:
+        yield Clash("master_addr", f"is missing, and nnodes is {recipe.nnodes}", "name machine 0", ("nnodes",))
+    if recipe.output_dir is None:
+        fix = "name a folder that all machines see"
+        yield Clash("output_dir", f"is missing, and nnodes is {recipe.nnodes}", fix, ("nnodes",))
+
+
+@rule
+def the_state_is_split_in_one_way(recipe: Recipe) -> Iterator[Clash]:
+    if engine_of(recipe) != "trl" or recipe.fsdp is None:
+        return
+    if recipe.deepspeed is not None:
+        yield Clash("fsdp", f"is {recipe.fsdp}, and deepspeed is {recipe.deepspeed}", "keep one", ("deepspeed",))
+    if recipe.quantization_bit is not None:
+        said = f"is {recipe.fsdp}, and quantised weights cannot be split"
+        yield Clash("fsdp", said, "take one of them out", ("quantization_bit",))
+
+
 # The first steps compile, and a trace of those would hold little else.
 _NOT_TRACED = 2
 
@@ -151,12 +183,14 @@ def there_are_steps_to_trace(recipe: Recipe) -> Iterator[Clash]:
 
 @rule
 def remat_is_said_once(recipe: Recipe) -> Iterator[Clash]:
-    if recipe.disable_gradient_checkpointing and recipe.remat not in (None, "none"):
+    engine = engine_of(recipe)  # any other refuses them already
+    twice = recipe.disable_gradient_checkpointing and recipe.remat not in (None, "none")
+    if twice and engine in ("tunix", "maxtext"):
         yield Clash(
             "remat",
             f"is {recipe.remat}, and disable_gradient_checkpointing is true",
             "keep one of them",
             ("disable_gradient_checkpointing", "engine"),
         )
-    if recipe.remat_offload and recipe.remat != "custom" and engine_of(recipe) == "maxtext":
+    if recipe.remat_offload and recipe.remat != "custom" and engine == "maxtext":
         yield Clash("remat_offload", "does nothing without remat: custom", "add that, or take it out", ("remat",))

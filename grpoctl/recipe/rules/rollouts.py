@@ -80,3 +80,15 @@ def vllm_keys_need_vllm(recipe: Recipe) -> Iterator[Clash]:
             f"use {needed} or more",
             ("max_prompt_length", "max_completion_length", "cutoff_len"),
         )
+
+
+@rule
+def split_weights_draw_slowly(recipe: Recipe) -> Iterator[Clash]:
+    if engine_of(recipe) == "trl" and recipe.deepspeed in ("z3", "z3-offload") and not recipe.use_vllm:
+        yield Clash(
+            "deepspeed",
+            f"is {recipe.deepspeed} without vLLM, so each rollout gathers all weights on each device, which is slow",
+            "add use_vllm: true, or use z2",
+            ("use_vllm",),
+            warning=True,
+        )

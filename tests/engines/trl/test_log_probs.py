@@ -1,5 +1,7 @@
 """The loss pass that computes each prompt once gives what TRL's own pass gives."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -65,20 +67,88 @@ def gradients(model: Any, log_probs: Any, mask: Any) -> Any:
     return torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.grad is not None])
 
 
+def again(model: Any, *given: Any) -> tuple[Any, Any]:
+    """The pass of a training with gradient checkpointing."""
+    inner = getattr(model, "module", model)  # inside of what sends its gradients
+    core_of(inner).gradient_checkpointing_enable({"use_reentrant": False})
+    inner.train()
+    inner.enable_input_require_grads()
+    assert can_share_prompts(inner, computed_again=True)
+    return completion_log_probs(model, core_of(inner), *given, computed_again=True)
+
+
 @pytest.mark.parametrize("kind", ["full", "lora"])
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 @pytest.mark.parametrize("cut_off", [False, True])
-def test_values_and_gradients_are_those_of_the_plain_pass(kind: str, temperature: float, cut_off: bool) -> None:
+@pytest.mark.parametrize("computed_again", [False, True])
+def test_values_and_gradients_are_those_of_the_plain_pass(
+    kind: str, temperature: float, cut_off: bool, computed_again: bool
+) -> None:
     model, given = model_with_head(kind, temperature), batch(cut_off)
     mask = given[3]
     expected, expected_entropy = plain(model, *given)
     expected_gradients = gradients(model, expected, mask)
-    log_probs, entropy = completion_log_probs(model, core_of(model), *given)
+    log_probs, entropy = again(model, *given) if computed_again else completion_log_probs(model, core_of(model), *given)
     assert entropy is not None
     assert torch.allclose(log_probs * mask, expected * mask, atol=1e-5)
     assert torch.allclose(entropy * mask, expected_entropy * mask, atol=1e-5)
     difference = gradients(model, log_probs, mask) - expected_gradients
     assert float(difference.norm() / expected_gradients.norm()) < 1e-5
+
+
+def family(kind: str) -> Any:
+    """A random model of another kind, with TRL's head."""
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1}
+    config = transformers.AutoConfig.for_model(kind, vocab_size=400, intermediate_size=48, pad_token_id=0, **sizes)
+    torch.manual_seed(0)
+    model = transformers.AutoModelForCausalLM.from_config(config)
+    trl_utils.add_fused_lm_head(model, temperature=1.0, outputs=("log_probs", "entropy"))
+    return model
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "gemma", "phi3", "olmo2", "granite"])
+@pytest.mark.parametrize("computed_again", [False, True])
+def test_other_kinds_of_models_share_prompts_too(kind: str, computed_again: bool) -> None:
+    model, given = family(kind), batch(False)
+    expected, _ = plain(model, *given)
+    expected_gradients = gradients(model, expected, given[3])
+    log_probs, _ = again(model, *given) if computed_again else completion_log_probs(model, model, *given)
+    assert torch.allclose(log_probs * given[3], expected * given[3], atol=1e-5)
+    difference = gradients(model, log_probs, given[3]) - expected_gradients
+    assert float(difference.norm() / expected_gradients.norm()) < 1e-5
+
+
+def test_what_is_computed_again_keeps_less_and_leaves_the_model_as_it_was() -> None:
+    """Of each layer its input alone, and the prompts' keys and values once, not once for each completion."""
+    kept: list[list[int]] = []
+    for computed_again in (False, True):
+        model, given = model_with_head("full", 1.0), batch(False)
+        sizes: list[int] = []
+
+        def keep(tensor: Any, sizes: list[int] = sizes) -> Any:
+            sizes.append(tensor.numel())
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            again(model, *given) if computed_again else completion_log_probs(model, model, *given)
+        kept.append(sizes)
+    assert sum(kept[1]) < 0.5 * sum(kept[0])
+    assert all("forward" not in layer.__dict__ and layer.gradient_checkpointing for layer in model.model.layers)
+
+
+def test_two_processes_send_the_gradients_of_the_plain_pass(tmp_path: Path) -> None:
+    script = Path(__file__).with_name("shared_in_two.py")
+    words = [sys.executable, str(script)]
+    running = [
+        subprocess.Popen([*words, str(rank), str(tmp_path / "meeting")], stdout=subprocess.PIPE, text=True)
+        for rank in range(2)
+    ]
+    told = [process.communicate(timeout=120)[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0]
+    assert [len(each.splitlines()) for each in told] == [5, 5]
+    for line in "".join(told).splitlines():
+        gradients_apart, log_probs_apart, norm = map(float, line.split())
+        assert gradients_apart < 1e-5 and log_probs_apart < 1e-5 and norm > 1
 
 
 def test_prompts_of_one_token_have_nothing_to_share() -> None:
@@ -120,11 +190,10 @@ def test_padding_does_not_count_for_learned_positions_where_prompts_are_not_shar
         shutil.copy(shipped.MODELS["tiny"] / file, tmp_path / "gpt2" / file)
     words = [
         *SMALL, f"model_name_or_path={tmp_path / 'gpt2'}", f"output_dir={tmp_path / 'run'}", "finetuning_type=full",
-        "disable_gradient_checkpointing=false",
     ]  # fmt: skip
     plan = plan_new("quickstart", words)
     trainer, _ = build(make_job(plan, RunDirectory(tmp_path / "run"), Stream(), None, StopRequest()))
-    assert not trainer._shares_prompts
+    trainer._shares_prompts = False
     prompts, prompt_mask, completions, completion_mask = batch(False)
     ids, mask = torch.cat([prompts, completions], 1), torch.cat([prompt_mask, completion_mask], 1)
     trainer.model.eval()  # GPT-2 has dropout

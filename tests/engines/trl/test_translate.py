@@ -69,6 +69,7 @@ ELSEWHERE = {
     "per_device_eval_batch_size": "evaluate",
     "eval_modes": "evaluate",
     "num_threads": "engines.trl.threads",
+    "longest_step_first": "engines.trl.longest_step",
     "mesh": "the JAX engines",
     "rollout_mesh": "the JAX engines",
     "attention": "the JAX engines",
@@ -89,6 +90,9 @@ SURROUNDINGS: dict[str, dict[str, Any]] = {
     "fp16": {"bf16": False},
     "warmup_ratio": {"warmup_steps": 0},
     "nproc_per_node": {},
+    "node_rank": {"nnodes": 4},
+    "master_addr": {"nnodes": 4},
+    "master_port": {"nnodes": 4},
     **{
         f"vllm_{name}": {"use_vllm": True}
         for name in (
@@ -209,9 +213,31 @@ def test_several_processes_start_torchrun_and_one_does_not() -> None:
     assert torchrun_command(recipe(), run) is None
     command = torchrun_command(recipe(nproc_per_node=2), run) or []
     assert command[1:] == [
-        "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
+        "-m", "grpoctl.engines.trl.agent", "saves/x", "--standalone", "--nproc_per_node", "2",
         "--module", "grpoctl", "train", "--worker", "saves/x",
     ]  # fmt: skip
+
+
+def test_machines_meet_at_the_first_one() -> None:
+    made = recipe(nnodes=2, node_rank=1, nproc_per_node=8, master_addr="first", ddp_timeout=60)
+    command = torchrun_command(made, RunDirectory(Path("saves/x"))) or []
+    assert command[4:-5] == [
+        "--nnodes", "2", "--node_rank", "1", "--master_addr", "first", "--master_port", "29500",
+        "--rdzv_conf", "timeout=60", "--nproc_per_node", "8",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", [{"deepspeed": "z2"}, {"fsdp": "full_shard"}])
+def test_what_splits_a_state_is_started_by_torchrun_for_one_process_too(change: dict[str, Any]) -> None:
+    run = RunDirectory(Path("saves/x"))
+    assert torchrun_command(recipe(**change), run) is not None
+    assert torchrun_command(recipe(), run, forced=True) is not None
+
+
+def test_fsdp_is_its_second_version_with_a_state_that_others_can_go_on_from() -> None:
+    told = grpo_arguments(recipe(fsdp="shard_grad_op"), "run", on_cpu=True)
+    assert told["fsdp"] is True
+    assert told["fsdp_config"] == {"version": 2, "reshard_after_forward": False, "state_dict_type": "FULL_STATE_DICT"}
 
 
 def test_what_trl_cannot_do_is_refused_by_name() -> None:
