@@ -1,18 +1,21 @@
 """How near does `grpoctl estimate` come to the memory that a training takes on a CPU?
 
-    python benchmarks/memory.py                 nine cases that nothing was fitted on
+    python benchmarks/memory.py                 fifteen cases that nothing was fitted on, six of them on two processes
     python benchmarks/memory.py --fitting       the cases that the coefficients come from
     python benchmarks/memory.py --kept          compare what was measured before, without measuring
 
 Each case is a random Qwen3 or Llama of its own shape, trained for four steps by grpoctl's TRL engine in a process of
-its own (memory_step.py). What was measured is kept in memory_measured.json. Peaks and errors are told above what Python
-and the libraries hold before the model is loaded, behind which a small model would hide; the error of the whole
-process, which is what `grpoctl estimate` tells, stands beside.
+its own, or in two, of which the larger peak counts (memory_step.py). What was measured is kept in
+memory_measured.json. Peaks and errors are told above what Python and the libraries hold before the model is loaded,
+behind which a small model would hide; the error of the whole process, which is what `grpoctl estimate` tells, stands
+beside.
 """
 
 import argparse
 import json
+import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -59,6 +62,7 @@ class Case:
     model_type: str = "qwen3"
     tied: bool = True
     rank: int = 16
+    processes: int = 1
 
 
 # Shapes and lengths that stand in no fitting case.
@@ -72,6 +76,12 @@ VALIDATION = (
     Case("large, full, short", 896, 2688, 8, 14, 2, 64, 48000, "full", 36, 60, generations=4, pref_beta=0.04),
     Case("large, LoRA, short", 896, 2688, 8, 14, 2, 64, 48000, "lora", 36, 60, generations=4, accumulation=2),
     Case("large, LoRA, long", 896, 2688, 8, 14, 2, 64, 48000, "lora", 100, 260, generations=4, checkpointing=True),
+    Case("small, full, two", 320, 960, 6, 5, 5, 64, 12288, "full", 24, 56, processes=2),
+    Case("small, LoRA, two", 320, 960, 6, 5, 5, 64, 12288, "lora", 180, 300, processes=2),
+    Case("middle, full, two", 640, 1792, 7, 10, 2, 64, 24576, "full", 40, 72, generations=4, processes=2),
+    Case("middle, LoRA, two", 640, 1792, 7, 10, 2, 64, 24576, "lora", 40, 72, generations=4, processes=2),
+    Case("large, full, two", 896, 2688, 8, 14, 2, 64, 48000, "full", 36, 60, generations=4, processes=2),
+    Case("large, LoRA, two", 896, 2688, 8, 14, 2, 64, 48000, "lora", 36, 60, generations=4, processes=2),
 )
 
 FITTING = (
@@ -167,6 +177,7 @@ def recipe_of(case: Case, folder: Path) -> dict[str, Any]:
         "disable_gradient_checkpointing": not case.checkpointing,
         "pref_beta": case.pref_beta,
         "bf16": case.bf16,
+        "nproc_per_node": case.processes,
         "save_steps": 1000,
     }
 
@@ -185,12 +196,35 @@ def measure(case: Case) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_files(case, folder)
+        (folder / "run").mkdir()
         step = Path(__file__).with_name("memory_step.py")
-        done = subprocess.run([sys.executable, step, folder], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{case.name}: {done.stderr[-2000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        port = _free_port()
+        running = []
+        for rank in range(case.processes):
+            meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(case.processes)}
+            place = {"RANK": str(rank), "LOCAL_RANK": str(rank)} | meeting if case.processes > 1 else {}
+            out = (folder / f"{rank}.out").open("w+")
+            running.append(
+                (subprocess.Popen([sys.executable, step, folder], stdout=out, stderr=out, env=os.environ | place), out)
+            )
+        told = []
+        for process, out in running:
+            process.wait()
+            out.seek(0)
+            text = out.read()
+            out.close()
+            if process.returncode:
+                raise SystemExit(f"{case.name}: {text[-2000:]}")
+            told.append(json.loads(text.splitlines()[-1]))
+    found: dict[str, Any] = max(told, key=lambda each: max(max(peaks) for peaks in each["peaks"].values()))
     return found
+
+
+def _free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port: int = held.getsockname()[1]
+        return port
 
 
 def compare(case: Case, measured: dict[str, Any]) -> list[str]:

@@ -1,9 +1,10 @@
 """What does one training of a given shape take in memory, phase by phase? Run by memory.py, a process for each case.
 
-    python benchmarks/memory_step.py CASE.json
+    python benchmarks/memory_step.py FOLDER
 
-CASE.json is the `Case` of memory.py. Peaks are the process's own high-water mark (VmHWM), which is set back before each
-phase; they are told above what the process held before the model was loaded.
+FOLDER holds what memory.py writes of a `Case`. Each of several processes runs this, with torchrun's variables. Peaks
+are the process's own high-water mark (VmHWM), which is set back before each phase; they are told above what the process
+held before the model was loaded.
 """
 
 import contextlib
@@ -11,7 +12,6 @@ import io
 import json
 import logging
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -23,30 +23,12 @@ from grpoctl.engines.trl import load
 from grpoctl.engines.trl import train as engine
 from grpoctl.job import make_job
 from grpoctl.plan import plan_new
+from grpoctl.process_memory import held_bytes, peak_bytes, set_peak_back
 from grpoctl.run.directory import RunDirectory
 from grpoctl.run.events import Stream
 from grpoctl.run.stop import StopRequest
 
 _STEPS = 4  # the optimiser's state is there from the second on
-
-
-def in_memory() -> int:
-    """Bytes that the process holds now."""
-    return _status("VmRSS")
-
-
-def peak() -> int:
-    """The most that it held since the mark was set back."""
-    return _status("VmHWM")
-
-
-def _status(name: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
-
-
-def set_back() -> None:
-    Path("/proc/self/clear_refs").write_text("5")
 
 
 class Phases:
@@ -60,9 +42,9 @@ class Phases:
         real: Callable[..., Any] = getattr(owner, name)
 
         def watched(*args: Any, **kwargs: Any) -> Any:
-            set_back()
+            set_peak_back()
             result = real(*args, **kwargs)
-            self.peaks.setdefault(phase, []).append(peak() - self._base)
+            self.peaks.setdefault(phase, []).append(peak_bytes() - self._base)
             return result
 
         setattr(owner, name, watched)
@@ -70,16 +52,19 @@ class Phases:
 
 def measure(folder: Path, overrides: list[str]) -> dict[str, Any]:
     torch.set_num_threads(1)
-    run = RunDirectory(Path(tempfile.mkdtemp(dir=folder)))
-    plan = plan_new(str(folder / "recipe.yaml"), [f"output_dir={run.path}", f"max_steps={_STEPS}", *overrides])
+    run = RunDirectory(folder / "run")
+    plan = plan_new(
+        str(folder / "recipe.yaml"),
+        [f"output_dir={run.path}", "overwrite_output_dir=true", f"max_steps={_STEPS}", *overrides],
+    )
     job = make_job(plan, run, Stream(), None, StopRequest())
     load.quieten_libraries()
-    base = in_memory()
+    base = held_bytes()
     phases = Phases(base)
-    set_back()
+    set_peak_back()
     trainer, _ = engine.build(job)
-    phases.peaks["load"] = [peak() - base]
-    loaded = in_memory() - base
+    phases.peaks["load"] = [peak_bytes() - base]
+    loaded = held_bytes() - base
     trainer._save_checkpoint = lambda *args: None  # type: ignore[method-assign]
     phases.watch(trainer, "_generate_single_turn", "generate")
     phases.watch(trainer, "compute_loss", "forward")

@@ -207,7 +207,7 @@ def test_the_estimate_is_within_15_percent_of_what_trainings_took() -> None:
     kept = json.loads(bench.KEPT.read_text(encoding="utf-8"))
     validated = [case for case in bench.VALIDATION if case.name in kept]
     errors = {case.name: bench.compare(case, kept[case.name]["measured"])[4] for case in validated}
-    assert len(errors) == 9
+    assert len(errors) == 15  # nine on one process, six on two
     assert {name: error for name, error in errors.items() if abs(float(error.rstrip("%"))) > 15} == {}
 
 
@@ -282,7 +282,8 @@ def test_a_faster_device_takes_less_time_and_the_price_is_for_all_of_them() -> N
 def test_the_forward_pass_takes_two_operations_a_parameter_and_token() -> None:
     found = reckoned("model_name_or_path=Qwen/Qwen3-8B")
     assert found.time is not None
-    tokens = 8 * 8 * (256 + 1024)
+    # Eight prompts once, and the completions of each with its last token.
+    tokens = 8 * 255 + 8 * 8 * 1025
     assert found.time.seconds["forward"] == pytest.approx(2 * 7.57e9 * tokens / (0.4 * 989e12), rel=0.1)
 
 

@@ -29,6 +29,9 @@ def activations_of(shape: Shape, layout: Layout) -> Activations:
     one = tokens * saved_bytes(shape, layout)
     behind = tokens * shape.hidden * 12  # the last norm's input and output, and the head's input
     kept = shape.layers * (tokens * shape.hidden * layout.hidden_bytes if layout.checkpointing else one)
+    if layout.checkpointing and layout.shares_prompts:  # which completions read when they are computed again
+        shared = layout.prompts * (layout.prompt_tokens - 1)
+        kept += shape.layers * shared * 2 * shape.keys * layout.compute_bytes
     rows = layout.completions * _scored(layout)
     forward, backward = _head(shape, layout, rows)
     return Activations(

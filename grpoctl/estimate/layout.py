@@ -103,7 +103,8 @@ def layout_of(recipe: Recipe, shape: Shape, *, on_cpu: bool, prompt_tokens: int)
     zero, offloads_optimiser, offloads_weights = (0, False, False) if jax else _zero(recipe)
     deepspeed = recipe.deepspeed is not None and not jax
     quantised = recipe.quantization_bit is not None and not trains_all
-    data_parallel = recipe.mesh.fsdp if jax else recipe.nproc_per_node
+    sharded = deepspeed or (recipe.fsdp is not None and not jax)
+    data_parallel = recipe.mesh.fsdp if jax else recipe.processes
     # DeepSpeed trains in 16 bits beside a float32 copy. PEFT keeps adapters in float32, but TRL narrows those of a
     # quantised base.
     narrow = half and (deepspeed or (quantised and not jax))
@@ -132,11 +133,11 @@ def layout_of(recipe: Recipe, shape: Shape, *, on_cpu: bool, prompt_tokens: int)
         prompt_tokens=prompt_tokens,
         completion_tokens=recipe.max_completion_length or 0,
         checkpointing=recipe.remat != "none" if jax else not recipe.disable_gradient_checkpointing,
-        shares_prompts=not jax and data_parallel == 1 and not deepspeed and recipe.disable_gradient_checkpointing,
+        shares_prompts=not jax and not sharded,
         beta=recipe.pref_beta > 0,
         data_parallel=data_parallel,
         tensor_parallel=recipe.mesh.tensor if jax else 1,
-        buckets=not jax and data_parallel > 1 and not deepspeed,
+        buckets=not jax and data_parallel > 1 and not sharded,
         zero=3 if jax else zero,  # an fsdp axis splits all that ZeRO-3 splits
         offloads_optimiser=offloads_optimiser,
         offloads_weights=offloads_weights,
@@ -167,7 +168,10 @@ def _quantised_bytes(recipe: Recipe) -> float:
 
 
 def _zero(recipe: Recipe) -> tuple[int, bool, bool]:
-    """DeepSpeed's stage, and whether it keeps the optimiser and the weights in the host's memory."""
+    """DeepSpeed's stage, or the one that FSDP comes to, and whether the optimiser and the weights are in the host's
+    memory."""
+    if recipe.fsdp is not None:
+        return (3 if recipe.fsdp == "full_shard" else 2), False, False
     if recipe.deepspeed is None:
         return 0, False, False
     if recipe.deepspeed in _BUILT_IN:

@@ -53,19 +53,20 @@ class Memory:
 def memory_of(shape: Shape, layout: Layout, device_bytes: float | None = None) -> Memory:
     """For a device of that size, of which vLLM takes its share."""
     kept, host = _kept(shape, layout)
-    act, gradients = activations_of(shape, layout), _gradients(layout)
+    act, buckets = activations_of(shape, layout), _buckets(layout)
+    gradients = _gradients(layout) + buckets
     head = shape.embedding * 4 / layout.tensor_parallel if layout.trains_all else 0.0
     casts = shape.parameters * 2 if layout.autocast and layout.trains_all and layout.weight_bytes == 4 else 0.0
     vllm = layout.vllm_share * (device_bytes or 0.0) if layout.vllm == "colocate" else 0.0
     here = kept if layout.vllm_sleeps else kept | {"vLLM": vllm}
-    before = here | ({"gradients": gradients} if layout.accumulation > 1 else {})
+    before = here | {"gradients": gradients if layout.accumulation > 1 else buckets}
     # A checkpointed layer is computed anew with copies of its own.
     of_layers = casts / shape.layers if layout.checkpointing else casts
     begins = before | {"activations": act.saved, "logits": act.head_backward + head, "16-bit copies": of_layers}
     # A tied embedding gets its gradient in two parts.
     ends = here | {"gradients": gradients + (head if shape.tied else 0.0), "activations": act.one_layer}
     moments = {
-        "rollout": kept | _rollout(shape, layout, vllm) | {"16-bit copies": casts},
+        "rollout": kept | _rollout(shape, layout, vllm) | {"16-bit copies": casts, "gradients": buckets},
         "forward": before | {"activations": act.saved, "logits": act.head_forward, "16-bit copies": casts},
         "backward": max(begins, ends, key=_sum),
         "update": here | {"gradients": gradients, "optimiser": kept["optimiser"] + _moving(shape, layout)},
@@ -101,8 +102,13 @@ def _share(layout: Layout, from_stage: int) -> float:
 
 
 def _gradients(layout: Layout) -> float:
-    whole = layout.trained * layout.gradient_bytes * (2 if layout.buckets else 1)
+    whole = layout.trained * layout.gradient_bytes
     return 0.0 if layout.offloads_optimiser and layout.zero >= 2 else whole * _share(layout, 2)
+
+
+def _buckets(layout: Layout) -> float:
+    """What gradients are copied into to be sent, which is there from the first step to the last."""
+    return layout.trained * layout.gradient_bytes if layout.buckets else 0.0
 
 
 def _moving(shape: Shape, layout: Layout) -> float:

@@ -163,4 +163,4 @@ def _training(recipe: Recipe, found: Estimate) -> str:
 def _count(number: float) -> str:
     if number >= 1e9:
         return f"{number / 1e9:.2f} billion"
-    return f"{number / 1e6:.1f} million" if number >= 1e5 else f"{number:.0f}"
+    return f"{number / 1e6:.1f} million" if number >= 1e5 else f"{number:,.0f}"

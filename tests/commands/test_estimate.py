@@ -99,6 +99,7 @@ def test_a_cpu_run_is_measured_against_this_machine(grpoctl: Command) -> None:
     told = json.loads(said)
     assert (code, told["fits"], told["device"]["name"]) == (0, True, "this machine")
     assert told["rates"].startswith("measured") and told["prompt_tokens"] < 100
+    assert "65,536 trained (LoRA of rank 16)" in grpoctl("estimate", "quickstart")[1]
 
 
 def test_what_cannot_be_reckoned_is_one_line(grpoctl: Command) -> None:
