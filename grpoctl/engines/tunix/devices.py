@@ -11,6 +11,7 @@ import jax
 
 from grpoctl.errors import Finding, InputError
 from grpoctl.jax_devices import jax_devices
+from grpoctl.process_memory import held_bytes, peak_bytes
 from grpoctl.recipe.schema import Recipe
 
 _log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def memory_in_words() -> str:
     found = {device: device.memory_stats() for device in jax.local_devices()}
     counted = [stats for stats in found.values() if stats]
     if not counted:
-        return f"{_resident_bytes() / 2**30:.2f} GiB in this process"
+        return f"{held_bytes() / 2**30:.2f} GiB in this process, at most {peak_bytes() / 2**30:.2f}"
     used, room = (max(stats.get(name, 0) for stats in counted) for name in ("bytes_in_use", "bytes_limit"))
     most = max(stats.get("peak_bytes_in_use", 0) for stats in counted)
     kind = next(iter(found)).device_kind
@@ -73,11 +74,6 @@ def memory_in_words() -> str:
         f"{used / 2**30:.2f} of {room / 2**30:.2f} GiB on the fullest of {len(found)} {kind}, "
         f"at most {most / 2**30:.2f}"
     )
-
-
-def _resident_bytes() -> int:
-    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 class Profile:

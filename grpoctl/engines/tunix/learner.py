@@ -104,6 +104,24 @@ class GroupLearner(GRPOLearner[GroupConfig]):  # type: ignore[misc]  # Tunix has
         samples = samples_of(problems, drawn.text, scores, ours, columns_kept(self._job.scorer))
         return Generation(examples, metrics, samples)
 
+    def longest_problem(self) -> Problem:
+        return max(self._job.problems, key=self.tokens_of)
+
+    def tokens_of(self, problem: Problem) -> int:
+        return len(self._ids_of[problem.prompt])
+
+    def rehearsed(self, problem: Problem) -> GroupExample:
+        """The first micro-step of a step that has nothing but this problem, on its devices; nothing is scored."""
+        recipe, rollout = self._job.recipe, self.rl_cluster.rollout
+        if isinstance(rollout, GroupRollout):
+            rollout.key = step_key(recipe.seed, 0)
+        problems = [problem] * self._prompts * recipe.num_generations
+        drawn = self.rl_cluster.generate([each.prompt for each in problems])
+        ids = [[int(token) for token in row] for row in drawn.tokens]
+        (first, *_) = self.examples(problems, ids, [False] * len(ids), np.zeros(len(ids)))
+        example: GroupExample = hosts.spread_rows(first, self._mesh)
+        return example
+
     def _problems_of(self, number: int) -> list[Problem]:
         """Each problem of the generation `num_generations` times over; each epoch has an order of its own."""
         all_of_them, each = self._job.problems, self.generations_an_epoch

@@ -9,18 +9,17 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import jax
-
 from grpoctl.engines.base import Outcome, TrainJob
 from grpoctl.engines.tunix import checkpoint, hosts, translate
 from grpoctl.engines.tunix.cluster import make_cluster
 from grpoctl.engines.tunix.devices import Profile, memory_in_words, settle
 from grpoctl.engines.tunix.learner import Generation, GroupLearner
 from grpoctl.engines.tunix.load import Loaded, load
+from grpoctl.engines.tunix.longest_step import try_longest_step
 from grpoctl.engines.tunix.rollout import Rollout
 from grpoctl.engines.tunix.sampler import JaxSampler, LeadingSampler, follow
 from grpoctl.engines.tunix.weights import write_model
-from grpoctl.errors import Finding, GrpoctlError, InputError
+from grpoctl.errors import Finding, InputError
 from grpoctl.record import evaluate_and_tell, keep_model, lacks_its_evaluation, tell_step, write_samples
 from grpoctl.run import checkpoints
 from grpoctl.run import events as ev
@@ -37,15 +36,7 @@ def train(job: TrainJob) -> Outcome:
     loaded = load(job.recipe, job.model, None, to_train=True)
     refuse_unknown_tokens(loaded.tokenizer, loaded.vocabulary, [*job.problems, *job.eval_problems], job.model)
     _log.info("memory with the model loaded: %s", memory_in_words())
-    try:
-        return _Session(job, loaded).run()
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        raise GrpoctlError(
-            f"the device is out of memory ({memory_in_words()}); lower per_device_train_batch_size, num_generations or "
-            "max_completion_length, split the model over more devices with mesh, or take finetuning_type: lora."
-        ) from error
+    return _Session(job, loaded).run()
 
 
 def _where_to_go_on(job: TrainJob) -> Path | None:
@@ -77,6 +68,8 @@ class _Session:
     def run(self) -> Outcome:
         job, recipe = self._job, self._job.recipe
         step = checkpoints.step_of(job.checkpoint)
+        if recipe.longest_step_first:
+            try_longest_step(job, self._learner)
         if job.checkpoint is not None:
             self._go_on_from(job.checkpoint)
         if step == 0 or hosts.agreed(lambda: lacks_its_evaluation(job, step)):

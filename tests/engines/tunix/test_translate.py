@@ -79,6 +79,7 @@ ELSEWHERE = {
     "rollout_mesh": "engines.tunix.load",
     "remat_offload": "engine maxtext; rules: belongs to remat custom",
     "profile_steps": "engines.tunix.devices",
+    "longest_step_first": "engines.tunix.train",
     "export_dir": "export",
     "export_size": "export",
     "export_device": "export",
