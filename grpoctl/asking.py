@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol, runtime_checkable
 
+from grpoctl.counted import counted
 from grpoctl.data.chat import ChatTokenizer, messages_of
 from grpoctl.data.rows import Row
 from grpoctl.errors import Finding, InputError
@@ -128,7 +129,7 @@ class Interview:
         return completion
 
     def _why_cut(self, completion: Completion, prompt: Prompt) -> str:
-        said = f"cut off behind {completion.tokens} tokens"
+        said = f"cut off behind {counted(completion.tokens, 'token')}"
         if self._tokenizer is not None and prompt.room < (self._recipe.max_completion_length or 0):
             return f"({said}, at the end of the model's {self._tokenizer.max_positions} positions)"
         return f"({said}; for more: max_completion_length={2 * prompt.room})"

@@ -9,11 +9,14 @@ import pkgutil
 import signal
 import sys
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import NoReturn, Protocol, cast
 
 from grpoctl import __version__, commands
 from grpoctl.errors import Finding, GrpoctlError, InputError, nearest, printable
+
+_FOR_EVERY_VERB = ("--json", "--debug")
 
 
 class Verb(Protocol):
@@ -45,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             raise
         failure = error if isinstance(error, GrpoctlError) else _unforeseen(error)
-        _report(failure, as_json)
+        _report(failure, as_json, marked=_warns(words))
         return failure.exit_code
 
 
@@ -62,11 +65,17 @@ def _unforeseen(error: Exception) -> GrpoctlError:
     """An error that nothing expected, in one line: the system's where it said no, else a fault of grpoctl."""
     if isinstance(error, OSError) and error.strerror:
         return GrpoctlError(f"{error.filename or 'grpoctl'}: {error.strerror}")
+    from grpoctl.memory_lack import lack_of  # which takes what few errors need
+
+    lack = lack_of(error)
+    if lack is not None:
+        return GrpoctlError(f"{lack}; lower max_completion_length, or take a smaller model.")
     said = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
     return GrpoctlError(f"grpoctl: a fault of its own ({said}); run it again with --debug and report what it prints.")
 
 
 def _run(words: list[str]) -> int:
+    words = _verb_first(words)
     first = words[0] if words else "--help"
     if first in ("-h", "--help"):
         print(_help())
@@ -87,6 +96,13 @@ def _run(words: list[str]) -> int:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     # Intermixed, so that key=value overrides may stand before and after options.
     return verb.run(parser.parse_intermixed_args(words[1:]))
+
+
+def _verb_first(words: list[str]) -> list[str]:
+    """What every verb takes may stand in front of it, too."""
+    ahead = list(takewhile(_FOR_EVERY_VERB.__contains__, words))
+    verb, *others = words[len(ahead) :] or ["--help"]
+    return [verb, *ahead, *others]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -127,7 +143,13 @@ def _unknown_verb(word: str) -> Finding:
     )
 
 
-def _report(error: GrpoctlError, as_json: bool) -> None:
+def _warns(words: list[str]) -> bool:
+    """Whether warnings may stand above what a verb says, so that its errors have to be known from them."""
+    verb = _verb_first(words)[0]
+    return verb in verb_names() and getattr(_verb(verb), "WARNS", False)
+
+
+def _report(error: GrpoctlError, as_json: bool, *, marked: bool) -> None:
     findings = error.findings if isinstance(error, InputError) else []
     lines = [str(finding) for finding in findings] or [printable(str(error))]
     if as_json:
@@ -137,4 +159,4 @@ def _report(error: GrpoctlError, as_json: bool) -> None:
         except OSError:  # a full disk: the lines below still say what happened
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     for line in lines:
-        print(line, file=sys.stderr)
+        print(f"error: {line}" if marked else line, file=sys.stderr)

@@ -4,12 +4,15 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from grpoctl import shipped
 from grpoctl.errors import nearest
 from grpoctl.paths import is_file, is_folder, user_path
 from grpoctl.recipe.schema import Recipe, is_maxtext_checkpoint
 
+# What reading a head that is none ends in.
+_BROKEN = (ValueError, KeyError, TypeError, AttributeError, MemoryError)
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
 
@@ -76,16 +79,34 @@ def fault_of_folder(folder: Path) -> tuple[str, str] | None:
     return None
 
 
+def layers_of(folder: Path) -> set[str]:
+    """The names of the model's layers that multiply, by the heads of its weights; none where these are not readable."""
+    try:
+        tensors = [item for file in folder.glob("*.safetensors") for item in _head(file)[1].items()]
+        return {
+            name.removesuffix(".weight")
+            for name, tensor in tensors
+            if name.endswith(".weight") and len(tensor["shape"]) > 1
+        }
+    except (OSError, *_BROKEN):
+        return set()
+
+
 def _safetensors_size(file: Path) -> float:
     """The size that a safetensors file's head promises; infinite where the head itself is broken."""
     try:
-        with file.open("rb") as stream:
-            head_size = int.from_bytes(stream.read(8), "little")
-            head = json.loads(stream.read(min(head_size, 100_000_000)))
-        ends = [tensor["data_offsets"][1] for name, tensor in head.items() if name != "__metadata__"]
-        return 8 + head_size + max(ends, default=0)
-    except (ValueError, KeyError, TypeError, AttributeError, MemoryError):
+        head_size, head = _head(file)
+        return 8 + head_size + max((tensor["data_offsets"][1] for tensor in head.values()), default=0)
+    except _BROKEN:
         return float("inf")
+
+
+def _head(file: Path) -> tuple[int, dict[str, dict[str, Any]]]:
+    """How many bytes a safetensors file's head has, and what it says of each tensor."""
+    with file.open("rb") as stream:
+        size = int.from_bytes(stream.read(8), "little")
+        head = json.loads(stream.read(min(size, 100_000_000)))
+    return size, {name: tensor for name, tensor in head.items() if name != "__metadata__"}
 
 
 def hub_cache(cache_dir: str | None = None) -> Path:

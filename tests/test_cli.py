@@ -347,3 +347,15 @@ def test_doctor_says_which_engines_are_ready(
 def test_init_takes_a_file_name_and_names_it_in_the_recipe(tmp_path: Path) -> None:
     assert run("init", "qwen3_gsm8k", "--to", "mine.yaml", cwd=tmp_path).returncode == 0
     assert "#   grpoctl train mine.yaml\n" in (tmp_path / "mine.yaml").read_text()
+
+
+def test_what_every_verb_takes_may_stand_in_front_of_it(recipe_file: Callable[..., Path]) -> None:
+    path = recipe_file("lora_rank: 0\n")
+    assert json.loads(run("--json", "train", str(path)).stdout)["errors"][0]["key"] == "lora_rank"
+    assert "Traceback" in run("--debug", "train", str(path)).stderr
+
+
+def test_an_error_of_a_recipe_is_marked_beside_its_warnings(recipe_file: Callable[..., Path]) -> None:
+    path = recipe_file("lora_rank: 0\ntemperature: 0.01\n")
+    marks = [line.partition(":")[0] for line in run("train", str(path)).stderr.splitlines()]
+    assert marks == ["warning", "error"]

@@ -39,12 +39,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(found: "Preflight", file: str) -> None:
+    from grpoctl.counted import counted
     from grpoctl.preflight.words import print_facts, tell_findings
 
     tell_findings(found.findings)
     if not found.errors:
         print_facts(found)
-    print(f"{file}: {_count(found.errors, 'error')}, {_count(found.warnings, 'warning')}")
+    print(f"{file}: {counted(len(found.errors), 'error')}, {counted(len(found.warnings), 'warning')}")
 
 
 def _as_json(found: "Preflight") -> dict[str, Any]:
@@ -70,7 +71,3 @@ def _defaults(recipe: "Recipe") -> dict[str, dict[str, object]]:
     from grpoctl.recipe.schema import other_defaults
 
     return {key: {"here": here, "llamafactory": there} for key, (here, there) in other_defaults(recipe).items()}
-
-
-def _count(findings: list[Any], word: str) -> str:
-    return f"{len(findings)} {word}{'' if len(findings) == 1 else 's'}"

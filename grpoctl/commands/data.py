@@ -148,17 +148,18 @@ def _as_json(found: "Preflight", shown: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _print(found: "Preflight", recipe: "Recipe", shown: list[dict[str, Any]]) -> None:
+    from grpoctl.counted import counted
     from grpoctl.data.guess import guess_in_words
     from grpoctl.table import table
 
     rows = found.rows or []
-    print(f"{', '.join(recipe.dataset)}: {len(rows)} rows of {', '.join(rows[0].columns)}")
+    print(f"{', '.join(recipe.dataset)}: {counted(len(rows), 'row')} of {', '.join(rows[0].columns)}")
     for name, columns in found.guessed.items():
         guesses = guess_in_words(columns)
         print(f"{printable(name)} has no entry; guessed: {guesses}")
     for number, row in enumerate(shown, 1):
-        counted = f", {row['tokens']} tokens" if row["tokens"] is not None else ""
-        print(f"\nrow {number}{counted}, gold answer {printable(row['answer'][:60])}")
+        tokens = f", {counted(row['tokens'], 'token')}" if row["tokens"] is not None else ""
+        print(f"\nrow {number}{tokens}, gold answer {printable(row['answer'][:60])}")
         print("\n".join(f"  | {printable(line)}" for line in row["prompt"].split("\n")))
     lengths = found.prompt_tokens
     if not lengths:

@@ -71,9 +71,10 @@ def _refuse_more_than_the_budget(plan: "Plan", sizes: list[int], args: argparse.
     """As many samples for all sizes is no promise that a size can keep whose first update takes more of them."""
     budget = plan.max_steps * plan.recipe.num_generations
     if args.fixed == "samples" and sizes[-1] > budget:
-        said = f"has {sizes[-1]}, and all {plan.max_steps} updates of {plan.recipe.num_generations} have {budget:,}"
+        drawn = f"{counted(plan.max_steps, 'update')} with num_generations {plan.recipe.num_generations}"
+        said = f"has {sizes[-1]}, more than the {budget:,} answers to a picture in {drawn}"
         fix = f"use sizes up to {budget:,}, or raise max_steps"
-        raise InputError(Finding(f"{said} answers to a picture", fix, file="--sizes"))
+        raise InputError(Finding(said, fix, file="--sizes"))
 
 
 def _plan(args: argparse.Namespace) -> "Plan":

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grpoctl.counted import counted
 from grpoctl.digits.idx import PIXELS, SIDE
 from grpoctl.digits.sets import pictures_of, small_rows, state_of
 from grpoctl.errors import Finding, InputError
@@ -38,9 +39,8 @@ def pixels_of(addresses: Sequence[str]) -> Pixels:
         held = _all_of(Path(file), state_of(Path(file)))
         places, wanted = zip(*numbers, strict=True)
         if max(wanted) >= len(held):
-            raise InputError(
-                Finding(f"has {len(held)} pictures, and number {max(wanted)} is asked for", "count from 0", file=file)
-            )
+            said = f"has {counted(len(held), 'picture')}, and number {max(wanted)} is asked for"
+            raise InputError(Finding(said, "count from 0", file=file))
         found[list(places)] = held[list(wanted)]
     return found
 

@@ -21,7 +21,8 @@ _SPREAD_OF_RATIOS = 0.25  # of their logarithms: half of them are clipped
 
 # What concerns devices and sinks has no part in a loss, and need not be on this machine.
 _BARE = {
-    "bf16": False, "fp16": False, "deepspeed": None, "use_vllm": False, "nproc_per_node": 1, "report_to": ("none",),
+    "bf16": False, "fp16": False, "deepspeed": None, "fsdp": None, "use_vllm": False, "nproc_per_node": 1, "nnodes": 1,
+    "report_to": ("none",),
     "quantization_bit": None, "disable_gradient_checkpointing": True, "optim": "adamw_torch",
 }  # fmt: skip
 

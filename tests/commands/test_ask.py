@@ -516,3 +516,12 @@ def test_one_ctrl_c_for_the_answer_and_one_at_the_prompt_end(terminal: Terminal)
 def test_quit_and_ctrl_d_end_a_conversation(typed: str, terminal: Terminal) -> None:
     terminal.type(typed)
     assert terminal.process.wait(10) == 0
+
+
+def test_a_picture_is_no_question_for_a_language_model(run: RunDirectory, tmp_path: Path, grpoctl: Grpoctl) -> None:
+    picture = tmp_path / "digit.png"
+    picture.write_bytes(b"")
+    for words in (["a", str(picture)], [str(picture)]):
+        code, out, err = grpoctl("ask", *words)
+        fix = f"name a run of engine mlp: grpoctl ask RUN {picture}."
+        assert (code, out, err) == (2, "", f"{picture}: is a picture, and a is a language model; {fix}\n")

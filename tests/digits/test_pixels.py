@@ -83,6 +83,8 @@ def test_what_is_no_picture_of_a_digit_is_one_line(tmp_path: Path, name: str, da
 
 
 def test_a_number_behind_the_last_picture_is_told(tmp_path: Path) -> None:
-    folder = write_idx(tmp_path / "idx", train=10, test=10)
+    folder = write_idx(tmp_path / "idx", train=10, test=1)
     with pytest.raises(InputError, match="has 10 pictures, and number 10 is asked for"):
         pixels_of([f"{folder}/train-images-idx3-ubyte#10"])
+    with pytest.raises(InputError, match="has 1 picture, and number 4 is asked for"):
+        pixels_of([f"{folder}/t10k-images-idx3-ubyte#4"])

@@ -80,6 +80,7 @@ _WITHOUT_EFFECT = (
     "disable_gradient_checkpointing",
     "double_quantization",
     "enable_thinking",
+    "longest_step_first",
     "lora_dropout",
     "lora_rank",
     "lora_target",

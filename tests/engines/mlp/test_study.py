@@ -58,8 +58,8 @@ def test_with_as_many_samples_a_larger_group_gets_fewer_updates(words: list[str]
         (["mnist_grpo", "--sizes", "0"], "--sizes: is 0; use numbers from 2 to 1024"),
         (["mnist_grpo", "--sizes", "100000"], "--sizes: is 100000; use numbers from 2 to 1024"),
         (
-            ["mnist_grpo", "dataset=digits", "max_steps=8", "--sizes", "4,128", "--fixed", "samples"],
-            "--sizes: has 128, and all 8 updates of 8 have 64 answers to a picture; use sizes up to 64",
+            ["mnist_grpo", "dataset=digits", "max_steps=1", "--sizes", "4,128", "--fixed", "samples"],
+            "--sizes: has 128, more than the 8 answers to a picture in 1 update with num_generations 8; use sizes up",
         ),
         (["mnist_grpo", "--seeds", "0"], "--seeds: is 0; use 1 to 100"),
         (["mnist_grpo", "--to", "g.pdf"], "g.pdf: is no name for a PNG file"),

@@ -44,7 +44,8 @@ ELSEWHERE = {
                          "plot_loss", "run_name"),
     "rules, which refuse or warn of them": (
         "model_name_or_path", "reward_funcs", "finetuning_type", "optim", "do_train", "do_sample", "fp16", "min_p",
-        "nproc_per_node", "num_threads", "deepspeed", "ddp_timeout", "flash_attn", "quantization_method",
+        "nproc_per_node", "nnodes", "node_rank", "master_addr", "master_port", "fsdp",
+        "num_threads", "deepspeed", "ddp_timeout", "flash_attn", "quantization_method",
         "quantization_type", "use_dora", "vllm_mode", "vllm_server_host", "vllm_server_port", "vllm_server_timeout",
         "vllm_enforce_eager", "vllm_enable_sleep_mode", "vllm_gpu_util", "vllm_maxlen", "vllm_tensor_parallel_size",
         "mesh", "rollout_mesh", "remat", "remat_offload", "skip_jax_distributed_system", "profile_steps", "attention",
