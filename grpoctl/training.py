@@ -56,7 +56,8 @@ def _as_it_was_where_nothing_was_trained(plan: Plan, run: RunDirectory) -> Itera
     try:
         yield
     except Exception:
-        if not any(event["event"] == STEP for event in read_events(run.events, told)[0]):
+        trained = any(event["event"] == STEP for event in read_events(run.events, told)[0])
+        if not trained and run.path.is_dir():
             for path, text in kept.items():
                 write_whole(path, text)
         raise
