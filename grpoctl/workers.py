@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from grpoctl.engines.base import Outcome
@@ -68,9 +69,9 @@ def _requested(run: RunDirectory) -> int | None:
         return None
 
 
-def work(run: RunDirectory) -> Outcome:
+def work(run: RunDirectory, overrides: Sequence[str] = ()) -> Outcome:
     """One of several processes of a run that `carry_out` prepared; the first of them writes."""
-    reading = read_resolved(run.resolved, [])
+    reading = read_resolved(run.resolved, overrides)
     named = reading.recipe.resume_from_checkpoint if reading.recipe is not None else None
     if reading.recipe is not None:  # the folder is the run's own by now
         reading.recipe = reading.recipe.model_copy(update={"resume_from_checkpoint": "latest"})

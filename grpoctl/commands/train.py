@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from grpoctl.run.view import view_run
 
     if args.worker:
-        workers.work(RunDirectory(Path(args.worker)))
+        workers.work(RunDirectory(Path(args.worker)), [word for word in (args.recipe, *args.overrides) if word])
         return 0
     plan = _plan(args)
     screen = sys.stderr if args.json else sys.stdout

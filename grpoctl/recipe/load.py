@@ -14,6 +14,8 @@ from grpoctl.recipe.llamafactory import ALWAYS_DECIDED, INSTEAD_VALUES, REFUSED
 from grpoctl.recipe.other_names import OTHER_NAMES
 from grpoctl.recipe.rules import RULES
 from grpoctl.recipe.schema import Recipe
+from grpoctl.recipe.trust import KEY as TRUST
+from grpoctl.recipe.trust import settle_trust
 from grpoctl.recipe.validate import unknown, validate
 from grpoctl.recipe.yaml_text import KeyPath, YamlText, dotted
 
@@ -105,6 +107,8 @@ def read_resolved(path: Path, overrides: Sequence[str] = (), *, run: str | None 
     if isinstance(parsed, Finding) or not isinstance(parsed.value, dict):
         return RecipeReading(source, findings=[Finding("cannot be read", "start the run anew", file=str(path))])
     reading = RecipeReading(source, findings=_override(parsed.value, overrides, source))
+    # Nobody wrote this recipe, and the words of the command are all that there is of the user's.
+    reading.findings += settle_trust(parsed.value, written=True, source=source)
     reading.findings += _take_out_unknown_keys(parsed.value, source)
     reading.recipe, invalid = validate(Recipe, parsed.value, source.at)
     reading.findings += invalid
@@ -124,7 +128,10 @@ def read_recipe_text(text: str, file: str, overrides: Sequence[str] = ()) -> Rec
     if not isinstance(values, dict) or any(not finding.key for finding in parsed.findings):
         return reading  # keys may have been lost anywhere, so what was read is not the recipe
 
+    # Of a model that is named on the command line alone there is no recipe that could say it as well.
+    written = True if file == COMMAND_LINE else values.get(TRUST)
     reading.findings += _override(values, overrides, source)
+    reading.findings += settle_trust(values, written, source)
     wrong = _take_out_unknown_keys(values, source)
     recipe, invalid = validate(Recipe, values, source.at)
     reading.findings += wrong + [_with_advice(finding, values) for finding in invalid]
