@@ -15,6 +15,7 @@ from grpoctl.job import make_job, make_stream, tell_end, tell_failure, tell_star
 from grpoctl.paths import user_path
 from grpoctl.plan import Plan
 from grpoctl.recipe.schema import Recipe
+from grpoctl.rewards import witness
 from grpoctl.rewards.own import own_files
 from grpoctl.run import checkpoints
 from grpoctl.run.directory import RunDirectory, new_run_directory
@@ -74,7 +75,7 @@ def _beside_the_leader(plan: Plan, engine: Engine, screen: TextIO) -> tuple[RunD
 
 def _in_this_process(plan: Plan, engine: Engine, run: RunDirectory, checkpoint: Path | None) -> Outcome:
     stop = StopRequest(words=StopWords(run))
-    with stop.listening():
+    with stop.listening(), witness.of_run(run.path):
         stream = make_stream(run, plan.recipe, checkpoint)
         try:
             tell_start(stream, plan, checkpoint)
