@@ -13,6 +13,7 @@ from grpoctl.packages import missing_packages
 from grpoctl.paths import is_file, is_folder, user_path
 from grpoctl.preflight.result import Teller
 from grpoctl.recipe.schema import Recipe
+from grpoctl.secret_values import secrets_in
 
 
 def check_output(recipe: Recipe, tell: Teller) -> None:
@@ -115,6 +116,14 @@ def check_paths(recipe: Recipe, tell: Teller) -> None:
     for key in ("output_dir", "model_name_or_path", "dataset_dir", "adapter_name_or_path", "export_dir"):
         if "$" in str(getattr(recipe, key)):
             tell.warn(key, "holds a $, and no environment variable is read in a recipe", "write the path out")
+
+
+def check_secrets(recipe: Recipe, tell: Teller) -> None:
+    """A recipe is kept with its run, and so would be what stands in it."""
+    for key, value in recipe.model_dump(mode="json").items():
+        for name in dict.fromkeys(secrets_in(value)):
+            fix = "take it out, and read the variable where it is used"
+            tell.error(key, f"holds the value of {name}, which would stand in the run's files", fix)
 
 
 def packages_asked_for(recipe: Recipe) -> Iterator[tuple[str, str]]:

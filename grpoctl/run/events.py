@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from grpoctl.errors import GrpoctlError
+from grpoctl.secret_values import without_secrets
 
 Event = dict[str, Any]
 
@@ -91,7 +92,7 @@ class EventFile:
         self._cut = _ends_within_a_line(path)
 
     def hear(self, event: Event) -> None:
-        line = json.dumps(event, ensure_ascii=False, allow_nan=False) + "\n"
+        line = without_secrets(json.dumps(event, ensure_ascii=False, allow_nan=False)) + "\n"
         text = f"\n{line}" if self._cut else line
         self._cut = True  # until the whole line is there
         with self.path.open("a", encoding="utf-8") as stream:
