@@ -150,12 +150,14 @@ def _warns(words: list[str]) -> bool:
 
 
 def _report(error: GrpoctlError, as_json: bool, *, marked: bool) -> None:
+    from grpoctl.secret_values import without_secrets
+
     findings = error.findings if isinstance(error, InputError) else []
-    lines = [str(finding) for finding in findings] or [printable(str(error))]
+    lines = [without_secrets(line) for line in [str(finding) for finding in findings] or [printable(str(error))]]
     if as_json:
         document = {"ok": False, "error": str(error), "errors": [finding.as_json() for finding in findings]}
         try:
-            print(json.dumps(document), flush=True)
+            print(without_secrets(json.dumps(document)), flush=True)
         except OSError:  # a full disk: the lines below still say what happened
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     for line in lines:

@@ -75,7 +75,8 @@ def tell_end(stream: Stream, run: RunDirectory, outcome: Outcome) -> None:
 
 def tell_failure(stream: Stream, run: RunDirectory, error: Exception) -> None:
     said = str(error) if isinstance(error, GrpoctlError) else f"{type(error).__name__}: {error}"
-    stream.tell(ev.RUN_FAILED, step=view_run(run).step, error=said)
+    if run.path.is_dir():
+        stream.tell(ev.RUN_FAILED, step=view_run(run).step, error=said)
     # The command line prints it once, as every error.
     unforeseen = None if isinstance(error, GrpoctlError) else error
     _log.error("failed: %s", said, exc_info=unforeseen, extra={"log_only": True})

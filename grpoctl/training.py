@@ -16,6 +16,7 @@ from grpoctl.job import make_job, make_stream, tell_end, tell_failure, tell_star
 from grpoctl.paths import user_path
 from grpoctl.plan import Plan
 from grpoctl.recipe.schema import Recipe
+from grpoctl.rewards import witness
 from grpoctl.rewards.own import own_files
 from grpoctl.run import checkpoints
 from grpoctl.run.directory import RunDirectory, new_run_directory
@@ -57,7 +58,8 @@ def _as_it_was_where_nothing_was_trained(plan: Plan, run: RunDirectory) -> Itera
     try:
         yield
     except Exception:
-        if not any(event["event"] == STEP for event in read_events(run.events, told)[0]):
+        trained = any(event["event"] == STEP for event in read_events(run.events, told)[0])
+        if not trained and run.path.is_dir():
             for path, text in kept.items():
                 write_whole(path, text)
         raise
@@ -90,7 +92,7 @@ def _in_several(command: list[str], plan: Plan, run: RunDirectory, checkpoint: P
 
 def _in_this_process(plan: Plan, engine: Engine, run: RunDirectory, checkpoint: Path | None) -> Outcome:
     stop = StopRequest(words=StopWords(run))
-    with stop.listening():
+    with stop.listening(), witness.of_run(run.path):
         stream = make_stream(run, plan.recipe, checkpoint)
         try:
             tell_start(stream, plan, checkpoint)

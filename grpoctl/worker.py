@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import NoReturn, TextIO
 
@@ -18,6 +18,7 @@ from grpoctl.paths import user_path
 from grpoctl.plan import Plan, refuse_what_cannot_train
 from grpoctl.preflight import check
 from grpoctl.recipe.load import read_resolved
+from grpoctl.rewards import witness
 from grpoctl.run import checkpoints, launched, ranks
 from grpoctl.run.directory import RunDirectory
 from grpoctl.run.events import Stream
@@ -28,17 +29,17 @@ from grpoctl.run.terminal import narrating
 _LOST = re.compile(r"gloo|nccl|connection (closed|reset|refused)|broken pipe|timed? ?out waiting|tcpstore|socket", re.I)
 
 
-def take_part(run: RunDirectory) -> NoReturn:
+def take_part(run: RunDirectory, overrides: Sequence[str] = ()) -> NoReturn:
     """`work`, and the end of this process. Threads that talk to the others' may outlive it by a moment, and would abort
     Python's own end; all that the run keeps is on the disk by then."""
-    code = work(run)
+    code = work(run, overrides)
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
-def work(run: RunDirectory) -> int:
+def work(run: RunDirectory, overrides: Sequence[str] = ()) -> int:
     """Take part in a run that `carry_out` prepared; the exit code. A failure is left for who started this."""
     rank = int(os.environ.get("RANK", "0"))
     for number in (signal.SIGINT, signal.SIGTERM):  # the launcher takes them, and passes them on
@@ -47,17 +48,18 @@ def work(run: RunDirectory) -> int:
     heart.enter("starting")
     try:
         with _log_in_place_of_the_screen(run) as screen, narrating(run, screen) if rank == 0 else nullcontext():
-            _train(run, heart, first=rank == 0)
+            with witness.of_run(run.path):
+                _train(run, heart, overrides, first=rank == 0)
     except Exception as error:
         ranks.tell(run, failure_of(error, rank))
         return 1
     return 0
 
 
-def _train(run: RunDirectory, heart: Heart, *, first: bool) -> None:
+def _train(run: RunDirectory, heart: Heart, overrides: Sequence[str], *, first: bool) -> None:
     if not run.resolved.is_file():
         raise GrpoctlError(f"{run.path}: is not there; output_dir has to be a folder that every machine sees.")
-    reading = read_resolved(run.resolved, [])
+    reading = read_resolved(run.resolved, overrides)
     named = reading.recipe.resume_from_checkpoint if reading.recipe is not None else None
     if reading.recipe is not None:  # the folder is the run's own by now
         reading.recipe = reading.recipe.model_copy(update={"resume_from_checkpoint": "latest"})

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -268,7 +269,9 @@ def test_the_program_asks_as_training_did(trained: RunDirectory) -> None:
 
 
 def test_the_program_of_adapters_loads_their_base_first(trained: RunDirectory) -> None:
-    text = part(card(target(trained, "model_name_or_path=Qwen/Qwen3-0.6B", "trust_remote_code=true"), PEFT), "Use")
+    of = target(trained, "model_name_or_path=Qwen/Qwen3-0.6B")
+    trusted = of.recipe.model_copy(update={"trust_remote_code": True})  # which takes recipe and command line
+    text = part(card(replace(of, recipe=trusted), PEFT), "Use")
     assert 'AutoModelForCausalLM.from_pretrained("Qwen/Qwen3-0.6B", dtype="auto", trust_remote_code=True)' in text
     assert 'PeftModel.from_pretrained(model, "out")' in text
 

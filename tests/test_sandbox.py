@@ -111,6 +111,101 @@ def test_limits_and_environment_of_the_parent_stay_its_own(monkeypatch: pytest.M
     assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        # /proc and /sys, by whatever way there
+        *[f"open('/proc/{who}/{what}')" for who in ("self", "thread-self", "1")
+          for what in ("environ", "maps", "cmdline")],
+        *[f"open(f'/proc/{{os.getppid()}}/{what}')" for what in ("maps", "cmdline", "stat", "io", "auxv", "smaps")],
+        "open('/proc/self/root/etc/passwd')", "open('/proc/self/cwd/etc/passwd')", "open('/dev/fd/../environ')",
+        "open('//etc//../etc/passwd')", "os.listdir('/proc')", "os.listdir('/proc/self/fd')", "os.scandir('/sys')",
+        "open('/proc/net/tcp')", "open('/proc/sys/kernel/core_pattern')", "open('/proc/kallsyms')", "open('/dev/tty')",
+        "os.open('etc/passwd', os.O_RDONLY, dir_fd=os.open('/', os.O_PATH))",
+        "os.open('/etc', os.O_RDONLY | os.O_DIRECTORY)", "os.open('/dev/shm', os.O_RDONLY)",
+        # a way out by a link that is there already
+        "open(LINK)", "open(LINKED + '/victim')", "os.listdir(LINKED)", "os.link(VICTIM, '/tmp/made')",
+        # huge and endless files
+        "open('/dev/shm/made', 'wb')", "os.open('/tmp/made', os.O_CREAT | os.O_RDONLY)", "open('/dev/zero')",
+        "open('/dev/full', 'w')", "os.truncate(VICTIM, 1 << 40)", "os.posix_fallocate(os.pipe()[1], 0, 1 << 40)",
+        "os.copy_file_range(0, 1, 1 << 30)", "os.sendfile(1, 0, 0, 1 << 30)", "os.mkfifo('/tmp/made')",
+        # other processes
+        "os.getpgid(os.getppid()), os.killpg(os.getpgid(os.getppid()), 9)", "os.unshare(os.CLONE_NEWUSER)",
+        "os.setns(0)", "os.setsid()", "os.setpgid(0, os.getppid())", "os.wait()",
+    ],
+)  # fmt: skip
+def test_an_escape_is_held(attempt: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outside, inside = tmp_path / "outside", tmp_path / "inside"
+    for folder in (outside, inside):
+        folder.mkdir()
+    victim = outside / "victim"
+    victim.write_text("x")
+    (inside / "link").symlink_to(victim)
+    (inside / "linked").symlink_to(outside)
+    # As if Python's own folders, which may be read, held links that lead out of them.
+    readable = process._readable()
+    monkeypatch.setattr(process, "_readable", lambda: [*readable, str(inside)])
+    source = f"""
+        import os
+        VICTIM, LINK, LINKED = {str(victim)!r}, {str(inside / "link")!r}, {str(inside / "linked")!r}
+        try:
+            {attempt}
+        except (PermissionError, AttributeError):  # what this Python cannot ask for
+            refused = True
+    """
+    assert passes(source, "assert refused")
+    assert victim.read_text() == "x" and not Path("/tmp/made").exists() and not Path("/dev/shm/made").exists()
+
+
+def test_no_open_file_of_the_parent_is_inherited(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s3cret")
+    place = os.open(secret, os.O_RDONLY)
+    os.set_inheritable(place, True)
+    source = """
+        import os
+        found = []
+        for place in range(3, 64):
+            try:
+                found.append(os.pread(place, 100, 0))
+            except OSError:
+                pass
+    """
+    try:
+        assert passes(source, "assert b's3cret' not in found")
+    finally:
+        os.close(place)
+
+
+# Calls every system call that there is below the filter, but for those that it allows, with nothing but noughts.
+EVERY_CALL = """
+import ctypes, os, sys
+from grpoctl.sandbox import seccomp
+column = list(seccomp._ARCHES).index(seccomp.machine())
+allowed = {numbers[column] for numbers in [*seccomp._ALLOWED.values(), *seccomp._checked_calls(os.getpid())]}
+libc = ctypes.CDLL(None, use_errno=True)
+code = seccomp.filter_for(os.getpid(), seccomp.machine())
+held = ctypes.create_string_buffer(code, len(code))
+program = (len(code) // 8).to_bytes(8, "little") + ctypes.addressof(held).to_bytes(8, "little")
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program, 0, 0) == 0
+# The kernel keeps uretprobe and uprobe from every filter, and ends the process that calls them by itself.
+allowed |= {335, 336} if seccomp.machine() == "x86_64" else set()
+for number in range(600):
+    if number not in allowed:
+        answered = libc.syscall(ctypes.c_long(number), *[ctypes.c_long(0)] * 6), ctypes.get_errno()
+        if answered != (-1, 1):
+            print(number, answered)
+print(len(set(range(600)) - allowed))
+"""
+
+
+def test_every_call_that_is_not_allowed_is_refused_by_the_kernel() -> None:
+    """ptrace, process_vm_readv, bpf, io_uring, userfaultfd, mount, keyctl and whatever a new kernel brings."""
+    done = subprocess.run([sys.executable, "-c", EVERY_CALL], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 450, done.stdout  # the count alone: none was answered otherwise
+
+
 # --- programs that cost only their own reward
 
 HOSTILE = {

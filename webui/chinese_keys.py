@@ -42,7 +42,7 @@ KEYS: dict[str, str] = {
     "adapter_name_or_path": "从哪些 LoRA 适配器开始。最后一个继续训练，前面的先合并。",
     "model_revision": "Hugging Face 上的分支、标签或提交。",
     "cache_dir": "下载的模型放在哪里，代替 Hugging Face 自己的缓存。",
-    "trust_remote_code": "运行模型自带的 Python 代码。没读过那些代码就不要打开。",
+    "trust_remote_code": "运行模型自带的 Python 代码。没读过那些代码就不要打开；命令行也写了 trust_remote_code=true 才生效。",
     "flash_attn": "TRL 引擎的注意力实现：fa2、fa3 是 FlashAttention，disabled 是普通注意力。",
     "disable_gradient_checkpointing": "保留全部激活而不重算：更快，但更占显存。适合小模型。在 JAX 引擎上等于 remat: none。",
     "quantization_bit": "把冻结的基座量化到 4 或 8 位：TRL 引擎上是 QLoRA，JAX 引擎上是 Qwix。",

@@ -40,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
     from grpoctl.run.view import view_run
 
     if args.worker:
-        worker.take_part(RunDirectory(Path(args.worker)))
+        words = [word for word in (args.recipe, *args.overrides) if word]
+        worker.take_part(RunDirectory(Path(args.worker)), words)
     plan = _plan(args)
     screen = sys.stderr if args.json else sys.stdout
     _say(plan, screen)

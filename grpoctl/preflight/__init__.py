@@ -8,7 +8,7 @@ from grpoctl.preflight.prompts import check_prompts, render_prompts
 from grpoctl.preflight.repeats import tell_of_repeats
 from grpoctl.preflight.result import Preflight, Teller
 from grpoctl.preflight.scores import check_rewards, score_gold_answers
-from grpoctl.preflight.surroundings import check_engine, check_output, check_paths
+from grpoctl.preflight.surroundings import check_engine, check_output, check_paths, check_secrets
 from grpoctl.recipe.load import RecipeReading
 from grpoctl.recipe.schema import Recipe
 from grpoctl.recipe.steps import held_back, plan_steps
@@ -25,6 +25,7 @@ def check(reading: RecipeReading, machine: Machine | None = None) -> Preflight:
     tell = Teller(reading, result.findings)
     check_output(recipe, tell)
     check_paths(recipe, tell)
+    check_secrets(recipe, tell)
     machine = machine or read_machine()
     check_engine(recipe, machine, tell)
     if recipe.reads_pictures:

@@ -14,6 +14,7 @@ from grpoctl.paths import is_file, is_folder, user_path
 from grpoctl.preflight.result import Teller
 from grpoctl.preflight.vllm import vllm_fault
 from grpoctl.recipe.schema import Recipe
+from grpoctl.secret_values import secrets_in
 
 
 def check_output(recipe: Recipe, tell: Teller) -> None:
@@ -125,6 +126,14 @@ def check_paths(recipe: Recipe, tell: Teller) -> None:
 
 def _holds_a_run(folder: str | None) -> bool:
     return folder is not None and is_file(user_path(folder) / "manifest.json")
+
+
+def check_secrets(recipe: Recipe, tell: Teller) -> None:
+    """A recipe is kept with its run, and so would be what stands in it."""
+    for key, value in recipe.model_dump(mode="json").items():
+        for name in dict.fromkeys(secrets_in(value)):
+            fix = "take it out, and read the variable where it is used"
+            tell.error(key, f"holds the value of {name}, which would stand in the run's files", fix)
 
 
 def packages_asked_for(recipe: Recipe) -> Iterator[tuple[str, str]]:

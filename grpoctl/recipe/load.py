@@ -15,6 +15,8 @@ from grpoctl.recipe.llamafactory import ALWAYS_DECIDED, INSTEAD_VALUES, REFUSED
 from grpoctl.recipe.other_names import OTHER_NAMES
 from grpoctl.recipe.rules import RULES
 from grpoctl.recipe.schema import Recipe
+from grpoctl.recipe.trust import KEY as TRUST
+from grpoctl.recipe.trust import settle_trust
 from grpoctl.recipe.validate import unknown, validate
 from grpoctl.recipe.yaml_text import KeyPath, YamlText, dotted
 
@@ -114,6 +116,8 @@ def read_resolved(
     reading = RecipeReading(source, findings=_override(parsed.value, overrides, source))
     if placed_anew:
         _place(parsed.value, source, given={str(path[0]) for path in source.overridden})
+    # Nobody wrote this recipe, and the words of the command are all that there is of the user's.
+    reading.findings += settle_trust(parsed.value, written=True, source=source)
     reading.findings += _take_out_unknown_keys(parsed.value, source)
     reading.recipe, invalid = _validated(parsed.value, source)
     reading.findings += invalid
@@ -133,8 +137,11 @@ def read_recipe_text(text: str, file: str, overrides: Sequence[str] = ()) -> Rec
     if not isinstance(values, dict) or any(not finding.key for finding in parsed.findings):
         return reading  # keys may have been lost anywhere, so what was read is not the recipe
 
+    # Of a model that is named on the command line alone there is no recipe that could say it as well.
+    written = True if file == COMMAND_LINE else values.get(TRUST)
     reading.findings += _override(values, overrides, source)
     _place(values, source, given=set(values))
+    reading.findings += settle_trust(values, written, source)
     wrong = _take_out_unknown_keys(values, source)
     recipe, invalid = _validated(values, source)
     reading.findings += wrong + [_with_advice(finding, values) for finding in invalid]

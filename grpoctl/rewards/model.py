@@ -67,8 +67,10 @@ class _Judge:
         quieten_transformers()
         device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(folder, truncation_side="left")
-            classifier = AutoModelForSequenceClassification.from_pretrained(folder, dtype="auto")
+            self._tokenizer = AutoTokenizer.from_pretrained(folder, truncation_side="left", trust_remote_code=False)
+            classifier = AutoModelForSequenceClassification.from_pretrained(
+                folder, dtype="auto", trust_remote_code=False, use_safetensors=True
+            )
         except Exception as error:  # these loaders raise whatever their parts do
             reason = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
             fault = Finding(f"cannot be loaded as a reward model ({reason})", "name another", file=str(folder))

@@ -7,6 +7,7 @@ import contextlib
 import functools
 import importlib.util
 import inspect
+import io
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -15,6 +16,9 @@ from typing import Any
 
 from grpoctl.errors import nearest, printable
 from grpoctl.paths import is_file, is_folder, user_path
+
+# More on a terminal, or in the log of the page, is a flood.
+_PRINTED_AT_MOST = 1_000_000
 
 
 def is_own(name: str) -> bool:
@@ -98,7 +102,7 @@ def _module(path: str, changed: int) -> ModuleType:
         raise ValueError(f"names {path}, which cannot be read as Python; end its name in .py")
     module = importlib.util.module_from_spec(spec)
     # What it prints goes to standard error: standard output may have to hold one JSON document.
-    vars(module)["print"] = functools.partial(print, file=sys.stderr)
+    vars(module)["print"] = _Prints(Path(path).name)
     sys.modules[name] = module  # dataclasses and pickle look there
     try:
         with contextlib.redirect_stdout(sys.stderr), _neighbours(Path(path).parent):
@@ -109,6 +113,27 @@ def _module(path: str, changed: int) -> ModuleType:
             raise
         raise ValueError(f"fails as it is loaded ({_where(error, path)}); mend it") from None
     return module
+
+
+class _Prints:
+    """Python's print, on standard error, until a file has printed more than anybody reads."""
+
+    def __init__(self, file: str) -> None:
+        self._file, self._left = file, _PRINTED_AT_MOST
+
+    def __call__(self, *values: object, **how: Any) -> None:
+        if how.get("file") is not None:
+            print(*values, **how)
+            return
+        if self._left <= 0:
+            return
+        text = io.StringIO()
+        print(*values, **{**how, "file": text, "flush": False})
+        said = text.getvalue()[: self._left]
+        self._left -= len(said)
+        print(said, end="", file=sys.stderr, flush=bool(how.get("flush")))
+        if self._left <= 0:
+            print(f"\n{self._file}: has printed {_PRINTED_AT_MOST:,} characters; no more is shown.", file=sys.stderr)
 
 
 # Of the files that were loaded.

@@ -60,6 +60,7 @@ class Reward:
     slow: bool = False  # it takes milliseconds a completion or more, so it is kept off the main path
     tried_by_check: bool = True  # a gold answer says what it can give, and it needs neither a model nor a network
     refuses: Refusal = lambda arguments: None
+    is_own: bool = False  # the user's code, which may do anything to the process
 
     @property
     def summary(self) -> str:
@@ -194,6 +195,7 @@ def _own(place: str, given: Mapping[str, Any]) -> Reward:
         optional=takes.optional,
         takes_every_column=takes.every_column,
         slow=True,
+        is_own=True,
     )
 
 

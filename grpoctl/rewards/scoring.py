@@ -14,6 +14,7 @@ from grpoctl.errors import GrpoctlError
 from grpoctl.recipe.schema import Recipe
 from grpoctl.rewards.registry import ReadyReward, Score
 from grpoctl.rewards.results import BrokenReward, Fault, checked, fault_of, scores_of
+from grpoctl.rewards.witness import Call
 
 _log = logging.getLogger(__name__)
 NAN = math.nan
@@ -155,6 +156,7 @@ class _Beside:
         self._deadline = time.monotonic() + timeout_s
         self._given: list[Any] = []
         self._found: _Result | GrpoctlError | None = None
+        self._call = Call(ready.reward.name, len(completions), timeout_s) if ready.reward.is_own else None
         # A daemon, because a reward that hangs must not keep the program from ending.
         self._thread = threading.Thread(
             target=self._work, args=(ready, completions, columns), name=f"reward {ready.reward.name}", daemon=True
@@ -173,6 +175,8 @@ class _Beside:
     def result(self) -> _Result:
         """What it found, or as much of it as is there when its time is over."""
         self._thread.join(max(0.0, self._deadline + _GRACE_S - time.monotonic()))
+        if self._call is not None:
+            self._call.end()
         found = self._found
         if isinstance(found, GrpoctlError):
             raise found

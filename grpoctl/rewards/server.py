@@ -28,6 +28,8 @@ _MOST_RETRIES = 20
 def _arguments(arguments: Mapping[str, Any]) -> tuple[str, str, str] | None:
     if not _is_address(arguments["url"]):
         return f"is {shown(arguments['url'])}", "give an address, such as http://localhost:8000/score", "url"
+    if urllib.parse.urlsplit(arguments["url"]).username is not None:
+        return "holds a user's name or password, which would stand in the run's files", "leave it out", "url"
     retries, timeout_s = arguments.get("retries", 0), arguments.get("timeout_s", 1.0)
     if not 0 <= retries <= _MOST_RETRIES:
         return f"is {retries}", f"use 0 to {_MOST_RETRIES}", "retries"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from grpoctl.errors import GrpoctlError
 from grpoctl.run.directory import RunDirectory
+from grpoctl.run.events import gone
 from grpoctl.run.files import sync_folder, write_json
 from grpoctl.run.manifest import sha256
 
@@ -23,6 +24,8 @@ def writing(run: RunDirectory, step: int) -> Iterator[Path]:
 
     A failed write leaves the older checkpoints as they are.
     """
+    if not run.path.is_dir():  # which would be made anew, and hold no run
+        raise gone(run.path)
     clear_incoming(run)
     folder = run.incoming / run.checkpoint(step).name
     try:

@@ -12,6 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from grpoctl.errors import GrpoctlError
+from grpoctl.secret_values import without_secrets
+
 Event = dict[str, Any]
 
 RUN_STARTED, RUN_RESUMED = "run_started", "run_resumed"
@@ -37,7 +40,10 @@ class Sink(Protocol):
 
 
 class Stream:
-    """Tells every sink each event. A sink that fails is told no more, and the run goes on."""
+    """Tells every sink each event. A sink that fails is told no more, and the run goes on, unless its folder is gone.
+
+    The file of events is tried again each time.
+    """
 
     def __init__(self, sinks: Iterable[Sink] = ()) -> None:
         self.sinks = list(sinks)
@@ -59,6 +65,8 @@ class Stream:
         if not isinstance(sink, EventFile):
             self.sinks.remove(sink)
             _log.warning("%s fails (%s); the run goes on without it.", type(sink).__name__, error)
+        elif sink.lost_its_folder:
+            raise gone(sink.path.parent) from error
         elif not self._told_of_file:  # the run's memory: it is tried again with each event, and told of once
             self._told_of_file = True
             _log.warning("events.jsonl cannot be written (%s); the run goes on, and they are lost.", error)
@@ -71,20 +79,29 @@ class Stream:
                 _log.warning("%s fails at its end (%s).", type(sink).__name__, error)
 
 
+def gone(folder: Path) -> GrpoctlError:
+    """What ends a run whose folder is no more: nothing that it still learns could be kept."""
+    return GrpoctlError(f"{folder}: was deleted while its run went on, so the run ends; start it again.")
+
+
 class EventFile:
     """The stream as a file."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path, self._had_its_folder = path, path.parent.is_dir()
         self._cut = _ends_within_a_line(path)
 
     def hear(self, event: Event) -> None:
-        line = json.dumps(event, ensure_ascii=False, allow_nan=False) + "\n"
+        line = without_secrets(json.dumps(event, ensure_ascii=False, allow_nan=False)) + "\n"
         text = f"\n{line}" if self._cut else line
         self._cut = True  # until the whole line is there
-        with self._path.open("a", encoding="utf-8") as stream:
+        with self.path.open("a", encoding="utf-8") as stream:
             stream.write(text)
         self._cut = False
+
+    @property
+    def lost_its_folder(self) -> bool:
+        return self._had_its_folder and not self.path.parent.is_dir()
 
     def close(self) -> None:
         """Nothing is kept open between two events."""

@@ -20,7 +20,11 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    write_whole(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    write_whole(path, as_json(value))
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
 def sync_folder(path: Path) -> None:

@@ -17,8 +17,9 @@ from grpoctl import __version__
 from grpoctl.machine import read_machine
 from grpoctl.packages import installed_version
 from grpoctl.run.directory import RunDirectory
-from grpoctl.run.files import write_json
+from grpoctl.run.files import as_json, write_whole
 from grpoctl.run.process import start_time
+from grpoctl.secret_values import without_secrets
 
 
 @dataclass
@@ -70,7 +71,7 @@ def _hashed(path: Path) -> dict[str, Any]:
 
 
 def write_manifest(run: RunDirectory, manifest: Manifest) -> None:
-    write_json(run.manifest, asdict(manifest))
+    write_whole(run.manifest, without_secrets(as_json(asdict(manifest))))
 
 
 def read_manifest(run: RunDirectory) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What does a person see of a run as it goes on, and what does its log keep?"""
 
+import faulthandler
 import logging
 import shutil
 import sys
@@ -13,6 +14,7 @@ from grpoctl.counted import counted
 from grpoctl.run import events as ev
 from grpoctl.run.directory import RunDirectory
 from grpoctl.run.events import Event
+from grpoctl.secret_values import without_secrets
 
 _log = logging.getLogger(__name__)
 
@@ -140,7 +142,7 @@ def narrating(run: RunDirectory, stream: TextIO | None) -> Iterator[None]:
     root = logging.getLogger()
     level = root.level
     log = logging.FileHandler(run.log, encoding="utf-8", delay=True)
-    log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    log.setFormatter(_Discreet("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     handlers: list[logging.Handler] = [log]
     screen = Screen(stream) if stream is not None else None
     if screen is not None:
@@ -155,7 +157,8 @@ def narrating(run: RunDirectory, stream: TextIO | None) -> Iterator[None]:
         root.addHandler(handler)
     logging.captureWarnings(True)
     try:
-        yield
+        with _crashes_in(run):
+            yield
     finally:
         logging.captureWarnings(False)
         if screen is not None:
@@ -169,12 +172,31 @@ def narrating(run: RunDirectory, stream: TextIO | None) -> Iterator[None]:
             logging.getLogger(name).setLevel(before)
 
 
+@contextmanager
+def _crashes_in(run: RunDirectory) -> Iterator[None]:
+    """Where Python itself crashes, its last words stand in the log."""
+    if faulthandler.is_enabled():  # by whoever runs this
+        yield
+        return
+    with run.log.open("ab") as log:
+        faulthandler.enable(log)
+        try:
+            yield
+        finally:
+            faulthandler.disable()
+
+
 def _is_for_people(record: logging.LogRecord) -> bool:
     """What libraries say, and what the command line prints by itself, goes into the log alone."""
     return record.name.split(".")[0] == "grpoctl" and not getattr(record, "log_only", False)
 
 
-class _Plain(logging.Formatter):
+class _Discreet(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
+
+
+class _Plain(_Discreet):
     """The message, with its level where that is worth a look."""
 
     def format(self, record: logging.LogRecord) -> str:

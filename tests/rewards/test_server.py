@@ -152,6 +152,7 @@ def test_one_that_is_not_there_fails_once_for_the_batch() -> None:
         ({"url": "localhost:80"}, "give an address, such as http://localhost:8000/score"),
         ({"url": "http://"}, 'is the text "http://"; give an address'),
         ({"url": "http://x y/"}, "give an address"),
+        ({"url": "http://me:hush@x/"}, "holds a user's name or password"),
         ({"url": "http://x:port/"}, "give an address"),
         ({"url": "http://[::1/"}, "give an address"),
         ({"url": "http://x", "timeout_s": 0}, "is 0; give seconds, above 0 and up to 86400"),

@@ -2,11 +2,15 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from fake_run import make_run, step
 
+from grpoctl.errors import GrpoctlError
+from grpoctl.run import checkpoints
+from grpoctl.run.directory import RunDirectory
 from grpoctl.run.events import Event, EventFile, Stream, lasting, read_events
 
 
@@ -162,3 +166,16 @@ def test_a_finished_run_whose_resume_failed_before_anything_came_of_it_is_finish
     assert _kinds(*finished, *learned)[-1] == "run_failed"
     stopped = [("run_started", 0), ("step_logged", 2), ("run_stopped", 2)]
     assert _kinds(*stopped, *failed)[-1] == "run_failed"
+
+
+def test_a_folder_that_is_gone_ends_the_run_with_a_line(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    stream = Stream([EventFile(folder / "events.jsonl")])
+    stream.tell("step_logged", step=1)
+    shutil.rmtree(folder)
+    with pytest.raises(GrpoctlError, match=rf"^{folder}: was deleted while its run went on, so the run ends; start it"):
+        stream.tell("step_logged", step=2)
+    with pytest.raises(GrpoctlError, match="was deleted"), checkpoints.writing(RunDirectory(folder), 2):
+        pass
+    assert not folder.exists()

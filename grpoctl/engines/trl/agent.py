@@ -8,6 +8,7 @@ import importlib
 import logging
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ from grpoctl.run.ranks import Failure
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+
+_FIRST_WORD_S = 0.5
 
 
 def main(folder: str, words: list[str]) -> int:
@@ -57,7 +60,8 @@ def _tell_as_it_happens(run: RunDirectory) -> None:
 
 
 def tell_of_the_silent(run: RunDirectory, failures: "Mapping[int, ProcessFailure]") -> None:
-    """Those that said why they ended have the first word."""
+    """Those that said why they ended, or whose reward's witness does, have the first word."""
+    time.sleep(_FIRST_WORD_S)
     for rank, failure in failures.items():
         if failure.exitcode >= 0:
             said = f"ended with code {failure.exitcode}; train.log may tell why"

@@ -7,6 +7,7 @@ from typing import Any
 from grpoctl.engines.base import Unsupported
 from grpoctl.paths import user_path
 from grpoctl.recipe.schema import Recipe
+from grpoctl.recipe.trust import ON_THE_COMMAND_LINE
 from grpoctl.run.directory import RunDirectory
 
 _ATTENTION = {
@@ -149,6 +150,7 @@ def model_arguments(recipe: Recipe) -> dict[str, Any]:
         "dtype": _dtype(recipe),
         "attn_implementation": _ATTENTION[recipe.flash_attn],
         "trust_remote_code": recipe.trust_remote_code,
+        "use_safetensors": True,  # other formats can run code when they are read
     }
     return {name: value for name, value in arguments.items() if value is not None}
 
@@ -204,7 +206,10 @@ def torchrun_command(recipe: Recipe, run: RunDirectory, *, forced: bool = False)
         return None
     launcher = [sys.executable, "-m", "grpoctl.engines.trl.agent", str(run.path)]
     workers = ["--nproc_per_node", str(recipe.nproc_per_node)]
-    return [*launcher, *_meeting(recipe), *workers, "--module", "grpoctl", "train", "--worker", str(run.path)]
+    # What the command line said has to be said to each process again.
+    trust = [ON_THE_COMMAND_LINE] if recipe.trust_remote_code else []
+    work = ["--module", "grpoctl", "train", "--worker", str(run.path), *trust]
+    return [*launcher, *_meeting(recipe), *workers, *work]
 
 
 def _meeting(recipe: Recipe) -> list[str]:

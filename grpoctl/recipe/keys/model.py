@@ -28,7 +28,8 @@ class ModelKeys(Keys):
     """Where downloaded models are kept, instead of Hugging Face's own cache."""
 
     trust_remote_code: Switch = key(False)
-    """Run Python code that comes with the model. Leave it off unless you have read that code."""
+    """Run Python code that comes with the model. Leave it off unless you have read that code; it counts only where the
+    command line says trust_remote_code=true as well."""
 
     flash_attn: Literal["auto", "disabled", "sdpa", "fa2", "fa3"] = key("auto")
     """Attention kernel of the TRL engine: `fa2` and `fa3` are FlashAttention, `disabled` is plain attention."""
