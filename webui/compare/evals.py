@@ -55,20 +55,21 @@ def view(page: Page, runs: Chosen) -> Markup:
 
 
 def _command(page: Page) -> Markup:
-    """The very command, or what is wrong with what was typed; and the button."""
+    """The very command, or what is wrong with what was typed; and the button, which waits until nothing is."""
     say = page.say
     try:
         _, words = words_of(page)
     except InputError as error:
-        return h("p", str(error), class_="note bad", role="alert")
+        return h("div", h("p", str(error), class_="note bad", role="alert", id="eval-wrong"),
+                 _button(page, aria_describedby="eval-wrong", disabled=True), class_="stack")  # fmt: skip
     command = processes.command_line(words)
-    return h(
-        "div",
-        h("code", command),
-        h("button", say("Copy"), type="button", data_copy=command),
-        h("button", say("Evaluate"), type="button", class_="primary", data_act="eval-start", id="eval-start"),
-        class_="command",
-    )
+    copy = h("button", say("Copy"), type="button", data_copy=command)
+    return h("div", h("code", command), copy, _button(page), class_="command")
+
+
+def _button(page: Page, **more: Any) -> Markup:
+    title = page.say("Evaluate")
+    return h("button", title, type="button", class_="primary", data_act="eval-start", id="eval-start", **more)
 
 
 def words_of(page: Page) -> tuple[RunDirectory, list[str]]:
