@@ -1,8 +1,10 @@
 """Who the page's server answers, asked over its real sockets."""
 
 import http.client
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_run import make_run
@@ -24,8 +26,8 @@ def ask(server: Server, method: str, path: str, body: bytes = b"", **headers: st
     return found
 
 
-def test_the_server_answers_its_own_page_alone(serve: Serve) -> None:
-    server = serve()
+def test_the_server_answers_its_own_page_alone(one_server: Server) -> None:
+    server = one_server
     own = f"http://127.0.0.1:{server.port}"
     status, page = ask(server, "GET", "/")
     assert status == 200 and page.index(b"grpoctl-lang") < page.index(b"</head>")
@@ -61,6 +63,51 @@ def test_what_the_page_does_not_use_is_closed(one_server: Server, path: str) -> 
     own = f"http://127.0.0.1:{one_server.port}"
     assert ask(one_server, "GET", path)[0] == 404
     assert ask(one_server, "POST", path, b"{}", Origin=own)[0] in (403, 404)
+
+
+@pytest.mark.parametrize(
+    "named", ["dataset: /etc/passwd", "dataset: ../outside.jsonl", "reward_funcs: ../outside.py:f"]
+)
+def test_no_request_has_a_file_read_that_lies_elsewhere(one_server: Server, named: str) -> None:
+    outside = one_server.folder.parent
+    (outside / "outside.jsonl").write_text('{"question": "secret", "answer": "1"}\n')
+    (outside / "outside.py").write_text('open("was-run", "w")\n')
+    text = f"model_name_or_path: tiny\n{'dataset: tiny_arithmetic' if 'reward' in named else ''}\n{named}\n"
+    for fn, asked in (("view", ["findings", {"text": text}, ""]), ("act", ["launch", {"text": text}, {}])):
+        said = served(one_server, fn, asked)
+        assert "leads to" in said and "saves/, recipes/ and data/ alone" in said
+        assert "secret" not in said and "root:" not in said
+    assert not (one_server.folder / "was-run").exists() and not (one_server.folder / "saves").exists()
+
+
+def test_no_name_in_a_request_leads_elsewhere(one_server: Server) -> None:
+    for name in ("../outside", "/etc/passwd", "..", "a/../../outside"):
+        for act, state, arguments in (
+            ("open", {}, {"value": f"recipe:{name}"}),
+            ("open", {}, {"value": f"run:{name}"}),
+            ("save", {"text": "seed: 1", "save_as": name}, {}),
+            ("download", {}, {"run": name, "file": "passwd"}),
+            ("stop", {"run": name}, {}),
+            ("resume", {"run": name}, {}),
+            ("eval-start", {"eval_run": name}, {}),
+            ("eval-stop", {}, {"eval": name}),
+        ):
+            said = json.loads(served(one_server, "act", [act, state, arguments]))
+            assert said["wrong"] or said["said"] == "It has ended already.", (act, name)
+            assert said["write"] is None and said["data"] is None
+        assert "root:" not in served(one_server, "view", ["run", {"run": name, "part": "log"}, ""])
+    assert list(one_server.folder.glob("re*")) == []
+
+
+def served(server: Server, function: str, asked: list[Any]) -> str:
+    """What the page's own script would be answered."""
+    config = json.loads(ask(server, "GET", "/config")[1])
+    island = next(each["id"] for each in config["components"] if "island" in str(each["props"].get("html_template")))
+    body = {"data": asked, "fn_name": function, "component_id": island, "session_hash": "x"}
+    kinds = {"Origin": f"http://127.0.0.1:{server.port}", "Content_Type": "application/json"}
+    status, said = ask(server, "POST", "/gradio_api/component_server", json.dumps(body).encode(), **kinds)
+    assert status == 200, said
+    return said.decode()
 
 
 @pytest.fixture(scope="module")
