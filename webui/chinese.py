@@ -9,6 +9,12 @@ CHINESE: dict[str, str] = {
     "Compare": "对比",
     "Ask": "提问",
     "Learn": "学习",
+    # the way in
+    "Password": "密码",
+    "Go in": "进入",
+    "It is the one that this page was started with.": "即启动本页时设置的密码。",
+    "That is not the password.": "密码不对。",
+    "After five wrong ones nobody is let in. Try again in {n} seconds.": "连续五次错误后暂不放行。请在 {n} 秒后再试。",
     # statuses
     "queued": "等待中",
     "running": "运行中",

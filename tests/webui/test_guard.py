@@ -14,7 +14,7 @@ from grpoctl.errors import InputError
 from webui import downloads
 from webui.serve import Password, free_port, is_loopback
 
-Serve = Callable[..., Server]
+Open = Callable[..., Any]
 
 
 def ask(server: Server, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes]:
@@ -120,8 +120,20 @@ def one_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.kill()
 
 
-def test_elsewhere_than_here_a_password_is_wanted(serve: Serve) -> None:
-    server = serve("--host", "0.0.0.0", GRPOCTL_WEBUI_PASSWORD="open sesame")
+@pytest.fixture(scope="module")
+def closed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One that wants a password."""
+    pytest.importorskip("gradio")
+    from webui_server import free_port as any_port
+
+    folder = tmp_path_factory.mktemp("closed")
+    server = Server(folder, any_port(), "--host", "0.0.0.0", GRPOCTL_WEBUI_PASSWORD="open sesame").start()
+    yield server
+    server.kill()
+
+
+def test_elsewhere_than_here_a_password_is_wanted(closed_server: Server) -> None:
+    server = closed_server
     own = f"http://127.0.0.1:{server.port}"
     body = b'{"data": [["runs", {}, ""]], "fn_name": "view", "component_id": 5, "session_hash": "x"}'
     kind = "application/json"
@@ -177,3 +189,37 @@ def test_an_address_of_a_file_holds_for_a_minute(monkeypatch: pytest.MonkeyPatch
     now[0] += 61
     assert downloads.taken(address) is None
     assert downloads.taken("/run-file/nonsense") is None
+
+
+def test_who_is_let_in_sees_the_page_and_nobody_else_does(closed_server: Server, open_page: Open) -> None:
+    from playwright.sync_api import expect
+
+    server = closed_server
+    page = open_page(server)
+    page.get_by_label("Password").fill("open sesame")
+    page.get_by_label("Password").press("Enter")
+    expect(page.locator("#facts")).to_be_visible()
+    page.reload()
+    expect(page.locator("#facts")).to_be_visible()
+    own = f"http://127.0.0.1:{server.port}"
+    for path in ("/config", "/theme.css", "/gradio_api/heartbeat/x", "/gradio_api/queue/data?session_hash=x"):
+        assert ask(server, "GET", path)[0] == 401
+        assert ask(server, "GET", path, Cookie=f"grpoctl-{server.port}=nonsense")[0] == 401
+    assert ask(server, "POST", "/gradio_api/queue/join", b"{}", Origin=own)[0] == 401
+
+
+def test_the_way_in_says_what_is_wrong_in_both_languages(closed_server: Server, open_page: Open) -> None:
+    from playwright.sync_api import expect
+
+    page = open_page(closed_server, "?tab=runs")
+    expect(page.get_by_role("button", name="Go in")).to_be_visible()
+    for tries in range(5):
+        page.get_by_label("Password").fill("nonsense")
+        page.get_by_role("button", name="Go in").click()
+        said = "That is not the password." if tries < 4 else "After five wrong ones nobody is let in. Try again in "
+        expect(page.locator("#wrong")).to_contain_text(said)
+    page.get_by_role("button", name="中文").click()
+    expect(page.get_by_role("button", name="进入")).to_be_visible()
+    page.get_by_label("密码").fill("open sesame")  # which is right, and too soon
+    page.get_by_role("button", name="进入").click()
+    expect(page.locator("#wrong")).to_contain_text("连续五次错误后暂不放行")
