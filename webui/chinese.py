@@ -22,6 +22,7 @@ CHINESE: dict[str, str] = {
     "failed": "失败",
     "stopped": "已停止",
     "dead": "已中断",
+    "damaged": "已损坏",
     "ended": "已结束",
     # recipes
     "Recipe": "配方",
@@ -134,6 +135,8 @@ CHINESE: dict[str, str] = {
     "It was asked to save and end.": "已请它保存并结束。",
     "It is being killed.": "正在终止。",
     "Its process is gone and left no word: killed, out of memory, or the machine went down.": "进程不见了，也没有留下消息：被终止、内存不足，或机器掉电。",
+    "Its manifest.json cannot be read, so that nobody knows of its process.": "manifest.json 无法读取，因此不知道它的进程是否还在。",
+    "Not shown, as they hold a run's events and no manifest.json: {names}": "以下文件夹有运行的事件却没有 manifest.json，因此未列出：{names}",
     "ended without a word": "没有留下消息就结束了",
     "Advice": "建议",
     "step {n}": "第 {n} 步",

@@ -8,7 +8,7 @@ from typing import Any
 
 from grpoctl.errors import Finding, InputError
 from grpoctl.evaluate import MODES
-from grpoctl.run.directory import RunDirectory, all_runs
+from grpoctl.run.directory import RunDirectory
 from grpoctl.run.process import is_running
 from grpoctl.targets import has_model
 from webui import processes
@@ -16,6 +16,7 @@ from webui.compare import watched
 from webui.compare.chosen import Chosen
 from webui.fields import boxes, field, select
 from webui.html import Markup, h
+from webui.newest import newest_runs
 from webui.page import Answer, Page
 from webui.places import run_named
 from webui.processes import Started
@@ -91,7 +92,7 @@ def _run(page: Page) -> RunDirectory:
     name = page.text("eval_run")
     run = run_named(name) if name else None
     if run is None or not has_model(run):
-        run = next((each for each in all_runs()[:_OFFERED] if has_model(each)), None)
+        run = next((each for each in newest_runs()[:_OFFERED] if has_model(each)), None)
     if run is None:
         raise InputError(Finding("has no model", "choose a run that has a checkpoint", file=name or "run"))
     return run

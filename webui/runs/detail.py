@@ -78,7 +78,7 @@ def _head(page: Page, found: Standing) -> Markup:
         h(
             "div",
             h("h2", found.name, id="run-title"),
-            status_pill(page, view.status),
+            status_pill(page, view.status, found.is_damaged),
             h("span", _buttons(page, found), class_="wrap right"),
             class_="wrap",
         ),
@@ -133,6 +133,9 @@ def _trouble(page: Page, found: Standing) -> Markup | None:
     say, started = page.say, found.started
     if found.view.error:
         return h("p", found.view.error, class_="note bad", role="alert")
+    if found.is_damaged:
+        return h("p", say("Its manifest.json cannot be read, so that nobody knows of its process."),
+                 class_="note bad", role="alert")  # fmt: skip
     if found.view.status == "dead":
         return h("p", say("Its process is gone and left no word: killed, out of memory, or the machine went down."),
                  class_="note bad", role="alert")  # fmt: skip
