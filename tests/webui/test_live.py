@@ -11,7 +11,7 @@ from grpoctl.run.view import view_run
 from webui.live import live_run
 from webui.newest import newest_runs
 from webui.page import Page
-from webui.runs import detail, table
+from webui.runs import curves, detail, table
 from webui.runs.curves import points_of
 from webui.runs.files import files_of
 from webui.runs.standing import all_standing, find_standing, standing_of
@@ -138,3 +138,12 @@ def test_few_steps_come_as_they_are(tmp_path: Path) -> None:
     points = points_of(live_run(run))
     assert points["y"] == {"reward": [[0.5, None, 0.1235]]}
     assert points["evals"] == {"greedy": [(3, 0.5)]}
+
+
+def test_of_digits_no_length_is_drawn(runs: Path) -> None:
+    run = make_run(runs / "digits", step(1, **{"reward": 0.5, "completions/mean_length": 1.0, "tokens_per_s": 9.0}))
+    run.manifest.write_text(run.manifest.read_text().replace('"trl"', '"mlp"'))
+    page = Page({"run": "digits"}, Say("en"))
+    found = curves.series(page, {"runs": ["digits"]}).data["runs"]["digits"]
+    assert set(found["y"]) == {"reward"}
+    assert "Answers a second" in detail.view(page) and "Tokens a second" not in detail.view(page)

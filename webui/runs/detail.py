@@ -61,6 +61,7 @@ def _head(page: Page, found: Standing) -> Markup:
     def fact(title: str, value: str) -> Markup:
         return h("div", h("small", title, class_="quiet"), h("b", value))
 
+    speed = say("Answers a second" if view.manifest.get("engine") == "mlp" else "Tokens a second")
     numbers = [
         fact(say("Step"), f"{view.step:,} / {view.max_steps:,}" if view.max_steps else f"{view.step:,}"),
         fact(say("Time left"), duration(found.left_s)),
@@ -68,7 +69,7 @@ def _head(page: Page, found: Standing) -> Markup:
         fact(say("Reward"), _number(metrics.get("reward"), 3)),
         fact(say("KL"), _number(metrics.get("kl"), 4)),
         fact(say("Flat groups"), _share(metrics.get("zero_std_share"))),
-        fact(say("Tokens a second"), _number(metrics.get("tokens_per_s"), 0)),
+        fact(speed, _number(metrics.get("tokens_per_s"), 0)),
         fact(say("Accuracy"), f"{found.accuracy:.1%}" if found.accuracy is not None else "–"),
     ]
     began = view.manifest.get("recipe_file")
