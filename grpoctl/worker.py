@@ -47,9 +47,12 @@ def work(run: RunDirectory, overrides: Sequence[str] = ()) -> int:
     heart = Heart(run, rank)
     heart.enter("starting")
     try:
-        with _log_in_place_of_the_screen(run) as screen, narrating(run, screen) if rank == 0 else nullcontext():
-            with witness.of_run(run.path):
-                _train(run, heart, overrides, first=rank == 0)
+        with (
+            _log_in_place_of_the_screen(run) as screen,
+            narrating(run, screen) if rank == 0 else nullcontext(),
+            witness.of_run(run.path),
+        ):
+            _train(run, heart, overrides, first=rank == 0)
     except Exception as error:
         ranks.tell(run, failure_of(error, rank))
         return 1

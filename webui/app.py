@@ -16,7 +16,7 @@ STATIC, VENDOR = Path(__file__).parent / "static", Path(__file__).parent / "vend
 # By the word that an address has for it.
 TABS = {"recipes": "Recipes", "runs": "Runs", "compare": "Compare", "ask": "Ask", "learn": "Learn"}
 
-_LOGO = Markup(
+LOGO = Markup(
     '<svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true"><path d="M3 17l6-7 4 4 8-10" fill="none" '
     'stroke="currentColor" stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round"/></svg>'
 )
@@ -60,7 +60,7 @@ def _head() -> Markup:
     title = "GRPO from one recipe"
     return h(
         "header",
-        h("a", _LOGO, h("b", "grpoctl"), href="/", class_="brand"),
+        h("a", LOGO, h("b", "grpoctl"), href="/", class_="brand"),
         h("span", *[h("span", say(title), class_=f"only-{say.language}") for say in both], class_="quiet slogan"),
         h(
             "span",
@@ -98,6 +98,15 @@ def head_scripts() -> str:
     scripts = [STATIC / "boot.js", VENDOR / "idiomorph.min.js", VENDOR / "uPlot.iife.min.js", STATIC / "island.js"]
     texts = [path.read_text(encoding="utf-8") for path in [*scripts, *sorted(STATIC.glob("*_*.js"))]]
     return "".join(f"<script>{text}</script>" for text in texts)
+
+
+def first_script() -> str:
+    """What settles language and colours."""
+    return (STATIC / "boot.js").read_text(encoding="utf-8")
+
+
+def own_style() -> str:
+    return (STATIC / "page.css").read_text(encoding="utf-8")
 
 
 def styles() -> list[Path]:

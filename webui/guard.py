@@ -5,16 +5,13 @@ So each request must name this server as its host, what changes anything must co
 that the page has no use for are closed.
 """
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from webui import downloads
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from webui.asgi import App, Receive, Scope, Send, answer
+from webui.login import Door
 
 # What the page itself asks for below these; all else of Gradio's interface is closed.
 _OPEN = ("component_server", "queue/join", "queue/data", "heartbeat", "startup-events", "app_id", "reset", "cancel")
@@ -33,7 +30,7 @@ _CLOSED = (
 _HEADERS = (
     (b"x-frame-options", b"DENY"),
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),  # none at all would leave a form's Origin out, too
     (
         b"content-security-policy",
         b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -46,10 +43,10 @@ MAX_BODY_BYTES = 4 * 2**20
 
 
 class Guard:
-    """ASGI middleware; `hosts` are the names that this server goes by, None where any may be, behind a password."""
+    """ASGI middleware; `hosts` are the names that this server goes by, None where any may be, behind a door."""
 
-    def __init__(self, app: App, hosts: frozenset[str] | None, head: str) -> None:
-        self._app, self._hosts = app, hosts
+    def __init__(self, app: App, hosts: frozenset[str] | None, head: str, door: Door | None = None) -> None:
+        self._app, self._hosts, self._door = app, hosts, door
         self._head = head.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,7 +57,10 @@ class Guard:
             return
         refused = self._refused(scope)
         if refused is not None:
-            await _answer(send, *refused)
+            await answer(send, *refused)
+            return
+        if self._door is not None and not self._door.is_inside(scope):
+            await self._door.answer(scope, receive, _with_headers(send))
             return
         if scope["path"].startswith(downloads.PREFIX):
             await _send_file(scope, receive, _with_headers(send))
@@ -94,19 +94,12 @@ def _name_of(host: str) -> str:
     return name if colon and port.isdigit() else host
 
 
-async def _answer(send: Send, status: int, said: str) -> None:
-    body = said.encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
 async def _send_file(scope: Scope, receive: Receive, send: Send) -> None:
     from starlette.responses import FileResponse
 
     path = downloads.taken(scope["path"])
     if path is None:
-        await _answer(send, 404, "This address has had its time; ask for the file again.")
+        await answer(send, 404, "This address has had its time; ask for the file again.")
         return
     await FileResponse(path, filename=path.name, media_type="application/octet-stream")(scope, receive, send)
 

@@ -14,7 +14,7 @@ class Markup(str):
 
 Child: TypeAlias = "str | int | float | Iterable[Child] | None"
 
-_EMPTY = {"br", "hr", "img", "input"}
+_EMPTY = {"br", "hr", "img", "input", "meta"}
 
 
 def h(tag: str, *children: Child, **attributes: Any) -> Markup:

@@ -1,4 +1,4 @@
-"""Which files may the page name? Those below recipes/ and the runs folder, by names that cannot lead out of them."""
+"""Which files may the page name? Those below recipes/, data/ and the runs folder; names cannot lead out of them."""
 
 import re
 from pathlib import Path
@@ -8,6 +8,19 @@ from grpoctl.errors import Finding, InputError, printable
 from grpoctl.run.directory import RunDirectory, all_runs, runs_root
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+# Folders beside them that the server was started with.
+ALLOWED: list[Path] = []
+
+
+def is_within(path: Path) -> bool:
+    """Whether a path, its links followed, stays in the folders that the page may read; asks nothing of the file."""
+    folders = [runs_root(), Path("recipes"), Path("data"), shipped.RECIPES, shipped.DATA, *ALLOWED]
+    try:
+        real = path.resolve()
+        return any(real.is_relative_to(folder.resolve()) for folder in folders)
+    except (OSError, ValueError, RuntimeError):  # a circle of links, a NUL
+        return False
 
 
 def own_recipes_folder() -> Path:

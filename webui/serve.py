@@ -62,6 +62,11 @@ class Password:
     def _of(self, password: str) -> bytes:
         return hashlib.scrypt(password.encode("utf-8", "replace"), salt=self._salt, n=2**14, r=8, p=1)
 
+    @property
+    def waits_s(self) -> float:
+        """How long nobody will be let in, after too many wrong ones."""
+        return max(0.0, self._not_before - time.monotonic())
+
     def __call__(self, user: str, password: str) -> bool:
         """Whether that is it; any user's name will do."""
         with self._lock:
@@ -82,14 +87,15 @@ def serve(host: str, port: int, password: str | None) -> None:
 
     from webui import app
     from webui.guard import Guard
+    from webui.login import Door
 
     names = None if password is not None else frozenset({"127.0.0.1", "localhost", "[::1]", _as_host(host)})
+    door = None if password is None else Door(Password(password), app.first_script(), app.own_style(), app.LOGO)
     page = app.build()
     page.queue(default_concurrency_limit=4, api_open=False)
     page.launch(
         server_name=host,
         server_port=port,
-        auth=Password(password) if password is not None else None,
         theme=_theme(),
         css_paths=app.styles(),
         i18n=app.i18n(),
@@ -103,7 +109,7 @@ def serve(host: str, port: int, password: str | None) -> None:
         max_file_size=1,  # byte: there is nothing to upload
         prevent_thread_lock=True,
         app_kwargs={
-            "middleware": [Middleware(Guard, hosts=names, head=app.head_scripts())],
+            "middleware": [Middleware(Guard, hosts=names, head=app.head_scripts(), door=door)],
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,

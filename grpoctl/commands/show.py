@@ -52,7 +52,10 @@ def _head(view: "RunView") -> list[str]:
     if view.error:
         lines.append(f"  error: {printable(view.error)}")
     if view.status == "dead":
-        lines.append("  its process is gone and left no word: killed, out of memory, or the machine went down")
+        gone = "its process is gone and left no word: killed, out of memory, or the machine went down"
+        lines.append(
+            f"  {gone if manifest else 'its manifest.json cannot be read, so that nobody knows of its process'}"
+        )
     return lines
 
 

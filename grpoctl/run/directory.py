@@ -149,16 +149,22 @@ def all_runs() -> list[RunDirectory]:
     return sorted(found, key=_started, reverse=True)
 
 
-def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
+def folders_without_manifest() -> list[Path]:
+    """Folders below the runs folder that hold a run's events, and are no run: nobody knows how they came about."""
+    found = _run_folders(runs_root(), _MAX_DEPTH, mark="events.jsonl")
+    return sorted(folder for folder in found if not is_file(RunDirectory(folder).manifest))
+
+
+def _run_folders(folder: Path, depth: int, mark: str = "manifest.json") -> Iterator[Path]:
     try:
         inner = [entry.path for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith(".")]
     except OSError:
         return
     for path in map(Path, inner):
-        if is_file(path / "manifest.json"):
+        if is_file(path / mark):
             yield path
         elif depth > 1:
-            yield from _run_folders(path, depth - 1)
+            yield from _run_folders(path, depth - 1, mark)
 
 
 def _started(run: RunDirectory) -> float:

@@ -33,7 +33,8 @@ def literals() -> Iterator[tuple[str, str]]:
 
 
 def _is_say(node: ast.expr) -> bool:
-    return (isinstance(node, ast.Name) and node.id == "say") or (isinstance(node, ast.Attribute) and node.attr == "say")
+    name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+    return name in ("say", "_in_all")
 
 
 def _texts(node: ast.expr) -> Iterator[str]:

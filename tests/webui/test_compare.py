@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -152,6 +153,23 @@ def test_runs_that_were_asked_different_problems_are_not_tested() -> None:
     a_run("a", 36)
     a_run("b", 3, n=4)
     assert "No two of these runs were asked the same problems" in shown(cmp_runs=["a", "b"])
+
+
+def test_what_a_test_between_runs_lacks_is_said() -> None:
+    a_run("a", 36)
+    a_run("b")
+    assert "One run alone is tested against nothing" in shown(cmp_runs=["a"])
+    html = shown(cmp_runs=["a", "b"])
+    assert "Nothing can be tested: b was not evaluated in these modes" in html and "significant" not in html
+
+
+def test_of_digits_no_form_and_no_length_is_shown() -> None:
+    a_run("d", 36, hidden_sizes=[8])
+    html = shown(cmp_runs=["d"])
+    assert "Within 10%" not in html and ">Tokens<" not in html and "90.0%" in html
+    a_run("a", 36)
+    row = shown(cmp_runs=["a", "d"]).partition('<bdi>d</bdi></th><td class="number">')[2].partition("</tr>")[0]
+    assert row.count("–") == 4  # beside a run of texts they are there, and empty
 
 
 def test_recipes_differ_in_these_keys() -> None:
@@ -348,8 +366,9 @@ def test_what_cannot_be_evaluated_is_said_and_not_started(
 ) -> None:
     with_model(a_run("a"))
     monkeypatch.setattr(processes, "start", lambda *given, **how: pytest.fail("was started"))
-    assert said in shown(**state)
-    assert "eval-start" not in shown(**state)
+    html = shown(**state)
+    assert said in html
+    assert re.search(r'id="eval-start" aria-describedby="eval-wrong" disabled', html)
     with pytest.raises(InputError, match=said):
         compare.ACTS["eval-start"](page(**state), {})
 

@@ -8,7 +8,7 @@ from grpoctl import shipped
 from grpoctl.errors import InputError
 from grpoctl.recipe.load import read_recipe_text
 from grpoctl.recipe.schema import Recipe
-from webui.recipes.edit import add_item, as_text, items_of, remove_item, set_key, values_of
+from webui.recipes.edit import add_item, as_text, clear_key, items_of, remove_item, set_key, values_of
 
 TEXT = """# head
 seed: 3            # mine
@@ -48,6 +48,17 @@ def test_a_value_too_long_for_the_column_keeps_two_spaces() -> None:
 def test_a_key_is_taken_out_with_its_line() -> None:
     assert changed(TEXT, set_key(TEXT, "max_steps", None)) == ["-max_steps: 10"]
     assert set_key(TEXT, "temperature", None) == TEXT
+
+
+def test_a_key_that_is_cleared_and_filled_again_keeps_its_comment() -> None:
+    cleared = clear_key(TEXT, "seed")
+    assert changed(TEXT, cleared) == ["-seed: 3            # mine", "+# seed:            # mine"]
+    assert set_key(cleared, "seed", "3") == TEXT
+    assert changed(TEXT, set_key(cleared, "seed", "41")) == ["-seed: 3            # mine", "+seed: 41           # mine"]
+    assert "seed: 12345678901234567  # mine\n" in set_key(cleared, "seed", "12345678901234567")
+    assert clear_key(TEXT, "max_steps") == set_key(TEXT, "max_steps", None)  # without one its line goes
+    assert clear_key(TEXT, "reward_funcs") == set_key(TEXT, "reward_funcs", None)
+    assert clear_key(TEXT, "temperature") == TEXT
 
 
 def test_a_list_is_taken_out_with_all_its_lines() -> None:
@@ -101,6 +112,7 @@ def test_every_key_of_every_recipe_can_be_set_and_taken_out(name: str) -> None:
     for key in Recipe.model_fields:
         after = set_key(text, key, "7")
         assert values_of(after) == {**before, key: "7"}, key
+        assert values_of(clear_key(after, key)) == {k: v for k, v in before.items() if k != key}, key
         assert values_of(set_key(after, key, None)) == {k: v for k, v in before.items() if k != key}, key
         assert text.count("#") == after.count("#") or before.get(key, "") is None
 

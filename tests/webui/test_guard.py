@@ -1,8 +1,10 @@
 """Who the page's server answers, asked over its real sockets."""
 
 import http.client
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_run import make_run
@@ -12,7 +14,7 @@ from grpoctl.errors import InputError
 from webui import downloads
 from webui.serve import Password, free_port, is_loopback
 
-Serve = Callable[..., Server]
+Open = Callable[..., Any]
 
 
 def ask(server: Server, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes]:
@@ -24,8 +26,8 @@ def ask(server: Server, method: str, path: str, body: bytes = b"", **headers: st
     return found
 
 
-def test_the_server_answers_its_own_page_alone(serve: Serve) -> None:
-    server = serve()
+def test_the_server_answers_its_own_page_alone(one_server: Server) -> None:
+    server = one_server
     own = f"http://127.0.0.1:{server.port}"
     status, page = ask(server, "GET", "/")
     assert status == 200 and page.index(b"grpoctl-lang") < page.index(b"</head>")
@@ -63,6 +65,51 @@ def test_what_the_page_does_not_use_is_closed(one_server: Server, path: str) -> 
     assert ask(one_server, "POST", path, b"{}", Origin=own)[0] in (403, 404)
 
 
+@pytest.mark.parametrize(
+    "named", ["dataset: /etc/passwd", "dataset: ../outside.jsonl", "reward_funcs: ../outside.py:f"]
+)
+def test_no_request_has_a_file_read_that_lies_elsewhere(one_server: Server, named: str) -> None:
+    outside = one_server.folder.parent
+    (outside / "outside.jsonl").write_text('{"question": "secret", "answer": "1"}\n')
+    (outside / "outside.py").write_text('open("was-run", "w")\n')
+    text = f"model_name_or_path: tiny\n{'dataset: tiny_arithmetic' if 'reward' in named else ''}\n{named}\n"
+    for fn, asked in (("view", ["findings", {"text": text}, ""]), ("act", ["launch", {"text": text}, {}])):
+        said = served(one_server, fn, asked)
+        assert "leads to" in said and "saves/, recipes/ and data/ alone" in said
+        assert "secret" not in said and "root:" not in said
+    assert not (one_server.folder / "was-run").exists() and not (one_server.folder / "saves").exists()
+
+
+def test_no_name_in_a_request_leads_elsewhere(one_server: Server) -> None:
+    for name in ("../outside", "/etc/passwd", "..", "a/../../outside"):
+        for act, state, arguments in (
+            ("open", {}, {"value": f"recipe:{name}"}),
+            ("open", {}, {"value": f"run:{name}"}),
+            ("save", {"text": "seed: 1", "save_as": name}, {}),
+            ("download", {}, {"run": name, "file": "passwd"}),
+            ("stop", {"run": name}, {}),
+            ("resume", {"run": name}, {}),
+            ("eval-start", {"eval_run": name}, {}),
+            ("eval-stop", {}, {"eval": name}),
+        ):
+            said = json.loads(served(one_server, "act", [act, state, arguments]))
+            assert said["wrong"] or said["said"] == "It has ended already.", (act, name)
+            assert said["write"] is None and said["data"] is None
+        assert "root:" not in served(one_server, "view", ["run", {"run": name, "part": "log"}, ""])
+    assert list(one_server.folder.glob("re*")) == []
+
+
+def served(server: Server, function: str, asked: list[Any]) -> str:
+    """What the page's own script would be answered."""
+    config = json.loads(ask(server, "GET", "/config")[1])
+    island = next(each["id"] for each in config["components"] if "island" in str(each["props"].get("html_template")))
+    body = {"data": asked, "fn_name": function, "component_id": island, "session_hash": "x"}
+    kinds = {"Origin": f"http://127.0.0.1:{server.port}", "Content_Type": "application/json"}
+    status, said = ask(server, "POST", "/gradio_api/component_server", json.dumps(body).encode(), **kinds)
+    assert status == 200, said
+    return said.decode()
+
+
 @pytest.fixture(scope="module")
 def one_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     pytest.importorskip("gradio")
@@ -73,8 +120,20 @@ def one_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.kill()
 
 
-def test_elsewhere_than_here_a_password_is_wanted(serve: Serve) -> None:
-    server = serve("--host", "0.0.0.0", GRPOCTL_WEBUI_PASSWORD="open sesame")
+@pytest.fixture(scope="module")
+def closed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One that wants a password."""
+    pytest.importorskip("gradio")
+    from webui_server import free_port as any_port
+
+    folder = tmp_path_factory.mktemp("closed")
+    server = Server(folder, any_port(), "--host", "0.0.0.0", GRPOCTL_WEBUI_PASSWORD="open sesame").start()
+    yield server
+    server.kill()
+
+
+def test_elsewhere_than_here_a_password_is_wanted(closed_server: Server) -> None:
+    server = closed_server
     own = f"http://127.0.0.1:{server.port}"
     body = b'{"data": [["runs", {}, ""]], "fn_name": "view", "component_id": 5, "session_hash": "x"}'
     kind = "application/json"
@@ -130,3 +189,37 @@ def test_an_address_of_a_file_holds_for_a_minute(monkeypatch: pytest.MonkeyPatch
     now[0] += 61
     assert downloads.taken(address) is None
     assert downloads.taken("/run-file/nonsense") is None
+
+
+def test_who_is_let_in_sees_the_page_and_nobody_else_does(closed_server: Server, open_page: Open) -> None:
+    from playwright.sync_api import expect
+
+    server = closed_server
+    page = open_page(server)
+    page.get_by_label("Password").fill("open sesame")
+    page.get_by_label("Password").press("Enter")
+    expect(page.locator("#facts")).to_be_visible()
+    page.reload()
+    expect(page.locator("#facts")).to_be_visible()
+    own = f"http://127.0.0.1:{server.port}"
+    for path in ("/config", "/theme.css", "/gradio_api/heartbeat/x", "/gradio_api/queue/data?session_hash=x"):
+        assert ask(server, "GET", path)[0] == 401
+        assert ask(server, "GET", path, Cookie=f"grpoctl-{server.port}=nonsense")[0] == 401
+    assert ask(server, "POST", "/gradio_api/queue/join", b"{}", Origin=own)[0] == 401
+
+
+def test_the_way_in_says_what_is_wrong_in_both_languages(closed_server: Server, open_page: Open) -> None:
+    from playwright.sync_api import expect
+
+    page = open_page(closed_server, "?tab=runs")
+    expect(page.get_by_role("button", name="Go in")).to_be_visible()
+    for tries in range(5):
+        page.get_by_label("Password").fill("nonsense")
+        page.get_by_role("button", name="Go in").click()
+        said = "That is not the password." if tries < 4 else "After five wrong ones nobody is let in. Try again in "
+        expect(page.locator("#wrong")).to_contain_text(said)
+    page.get_by_role("button", name="中文").click()
+    expect(page.get_by_role("button", name="进入")).to_be_visible()
+    page.get_by_label("密码").fill("open sesame")  # which is right, and too soon
+    page.get_by_role("button", name="进入").click()
+    expect(page.locator("#wrong")).to_contain_text("连续五次错误后暂不放行")

@@ -1,5 +1,7 @@
 """What a run has logged is read piece by piece, and comes to what the whole file comes to."""
 
+import json
+import os
 from pathlib import Path
 
 from fake_run import greedy, make_run, step, tell, this_process
@@ -7,8 +9,13 @@ from fake_run import greedy, make_run, step, tell, this_process
 from grpoctl.run import events as ev
 from grpoctl.run.view import view_run
 from webui.live import live_run
+from webui.newest import newest_runs
+from webui.page import Page
+from webui.runs import curves, detail, table
 from webui.runs.curves import points_of
+from webui.runs.files import files_of
 from webui.runs.standing import all_standing, find_standing, standing_of
+from webui.words import Say
 
 
 def test_only_what_was_added_is_read(tmp_path: Path) -> None:
@@ -76,6 +83,37 @@ def test_a_folder_without_a_manifest_is_no_run(tmp_path: Path, runs: Path) -> No
     found, count = all_standing(9)
     assert count == 2 and {each.name: each.view.status for each in found} == {"one": "dead", "broken": "dead"}
     assert find_standing("other") is None
+    shown = table.view(Page({}, Say("en")))
+    assert f"no manifest.json: {runs}/other" in shown and ">damaged<" in shown and ">dead<" in shown
+    assert "Its manifest.json cannot be read" in detail.view(Page({"run": "broken"}, Say("en")))
+
+
+def test_a_run_that_goes_on_again_keeps_its_place(runs: Path) -> None:
+    for day, name in enumerate(["old", "new"]):
+        run = make_run(runs / name)
+        kept = json.loads(run.manifest.read_text())
+        kept["started"] = f"2026-11-2{day}T08:00:00+00:00"
+        run.manifest.write_text(json.dumps(kept))
+        os.utime(run.manifest, (1e9 - day, 1e9 - day))
+    assert [run.name for run in newest_runs()] == ["new", "old"]
+    assert [each.name for each in all_standing(1)[0]] == ["new"]
+
+
+def test_files_stand_by_folder_and_numbers_in_their_order(runs: Path) -> None:
+    run = make_run(runs / "one")
+    for name in ("checkpoint-100/b.json", "checkpoint-20/b.json", "checkpoint-20/a10.txt", "checkpoint-20/a9.txt", "z"):
+        (run.path / name).parent.mkdir(exist_ok=True)
+        (run.path / name).touch()
+    names = [name for name, _ in files_of(run.path)]
+    assert names[:2] == ["manifest.json", "z"]
+    assert names[2:] == [
+        "checkpoint-20/a9.txt",
+        "checkpoint-20/a10.txt",
+        "checkpoint-20/b.json",
+        "checkpoint-100/b.json",
+    ]
+    shown = detail.view(Page({"run": "one", "part": "files"}, Say("en")))
+    assert shown.index("checkpoint-20/</bdi>") < shown.index("checkpoint-100/</bdi>")
 
 
 def test_ten_thousand_steps_come_in_four_hundred_points(tmp_path: Path) -> None:
@@ -100,3 +138,12 @@ def test_few_steps_come_as_they_are(tmp_path: Path) -> None:
     points = points_of(live_run(run))
     assert points["y"] == {"reward": [[0.5, None, 0.1235]]}
     assert points["evals"] == {"greedy": [(3, 0.5)]}
+
+
+def test_of_digits_no_length_is_drawn(runs: Path) -> None:
+    run = make_run(runs / "digits", step(1, **{"reward": 0.5, "completions/mean_length": 1.0, "tokens_per_s": 9.0}))
+    run.manifest.write_text(run.manifest.read_text().replace('"trl"', '"mlp"'))
+    page = Page({"run": "digits"}, Say("en"))
+    found = curves.series(page, {"runs": ["digits"]}).data["runs"]["digits"]
+    assert set(found["y"]) == {"reward"}
+    assert "Answers a second" in detail.view(page) and "Tokens a second" not in detail.view(page)

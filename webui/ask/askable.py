@@ -5,8 +5,9 @@ from itertools import islice
 
 from grpoctl.errors import Finding, InputError
 from grpoctl.recipe.load import read_resolved
-from grpoctl.run.directory import RunDirectory, all_runs
+from grpoctl.run.directory import RunDirectory
 from grpoctl.targets import has_model
+from webui.newest import newest_runs
 from webui.places import run_named
 from webui.runs.standing import GOING_ON, standing_of
 
@@ -15,7 +16,7 @@ _OFFERED = 50
 
 def askable() -> list[RunDirectory]:
     """Runs that have ended and left a model, the newest first; one that goes on needs its memory itself."""
-    found = (run for run in all_runs() if has_model(run) and not _goes_on(run))
+    found = (run for run in newest_runs() if has_model(run) and not _goes_on(run))
     return list(islice(found, _OFFERED))
 
 

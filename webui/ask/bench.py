@@ -8,13 +8,14 @@ from grpoctl.errors import Finding, InputError
 from grpoctl.recipe.keys.grpo import RewardUse
 from grpoctl.recipe.load import read_resolved
 from grpoctl.recipe.schema import Recipe
-from grpoctl.run.directory import RunDirectory, all_runs
+from grpoctl.run.directory import RunDirectory
 from webui import processes
 from webui.ask import scores
 from webui.ask.scoring import MOST, completions_in, offered, split
 from webui.ask.scoring import score as scored
 from webui.fields import area, field, select
 from webui.html import Markup, h
+from webui.newest import newest_runs
 from webui.page import Answer, Page
 from webui.places import run_named
 from webui.recipes.files import mark_of
@@ -26,7 +27,7 @@ _MOST_CHARACTERS = 40_000
 
 def view(page: Page) -> Markup:
     say = page.say
-    runs = {run.name: run.name for run in all_runs()[:_OFFERED_RUNS]}
+    runs = {run.name: run.name for run in newest_runs()[:_OFFERED_RUNS]}
     run = page.text("bench_run") if page.text("bench_run") in runs else ""
     wide = {"maxlength": _MOST_CHARACTERS, "spellcheck": "false"}
     return h(

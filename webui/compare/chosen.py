@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grpoctl.run import events as ev
-from grpoctl.run.directory import RunDirectory, all_runs
+from grpoctl.run.directory import RunDirectory
 from webui.fields import boxes
 from webui.html import Child, Markup, h
 from webui.live import live_run
+from webui.newest import newest_runs
 from webui.page import Page
 
 MOST = 8
@@ -25,7 +26,7 @@ class Chosen:
 
 def chosen(page: Page) -> Chosen:
     """What the page has chosen and is still there; where nothing was ever chosen, the newest that were evaluated."""
-    every = all_runs()
+    every = newest_runs()
     if "cmp_runs" in page.state:
         wanted = set(page.names("cmp_runs"))
         found = [run for run in every if run.name in wanted]

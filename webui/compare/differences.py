@@ -17,10 +17,7 @@ def between_runs(page: Page, found: Comparison, modes: Sequence[str]) -> Markup 
     say = page.say
     pairs = [pair for pair in found.paired if pair.mode in modes]
     if not pairs:
-        if len(found.runs) < 2 or not any(run.evals for run in found.runs):
-            return None
-        said = say("No two of these runs were asked the same problems in one mode, so that none can be tested.")
-        return h("section", h("h3", say("Between the runs")), h("p", said, class_="quiet"))
+        return h("section", h("h3", say("Between the runs")), h("p", _lacking(page, found, modes), class_="quiet"))
     sure = sorted((pair for pair in pairs if pair.test.p < SIGNIFICANT), key=lambda pair: pair.test.p)
     rest = [pair for pair in pairs if pair.test.p >= SIGNIFICANT]
     return h(
@@ -36,6 +33,20 @@ def between_runs(page: Page, found: Comparison, modes: Sequence[str]) -> Markup 
         *[_seeds(page, each, mode) for each in found.over_seeds for mode in each.modes if mode in modes],
         id="compare-pairs",
     )  # fmt: skip
+
+
+def _lacking(page: Page, found: Comparison, modes: Sequence[str]) -> str:
+    """Why nothing is tested, and what would help."""
+    say = page.say
+    if len(found.runs) < 2:
+        return say("One run alone is tested against nothing. Choose a second one that was asked the same problems.")
+    silent = [run.name for run in found.runs if not set(run.evals) & set(modes)]
+    if len(found.runs) - len(silent) < 2:
+        return say(
+            "Nothing can be tested: {names} was not evaluated in these modes. Evaluate it on the same problems.",
+            names=", ".join(silent),
+        )
+    return say("No two of these runs were asked the same problems in one mode, so that none can be tested.")
 
 
 def _in_words(page: Page, pair: PairedRuns) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from grpoctl.errors import Finding, InputError
 from grpoctl.evaluate import MODES
-from grpoctl.run.directory import RunDirectory, all_runs
+from grpoctl.run.directory import RunDirectory
 from grpoctl.run.process import is_running
 from grpoctl.targets import has_model
 from webui import processes
@@ -16,6 +16,7 @@ from webui.compare import watched
 from webui.compare.chosen import Chosen
 from webui.fields import boxes, field, select
 from webui.html import Markup, h
+from webui.newest import newest_runs
 from webui.page import Answer, Page
 from webui.places import run_named
 from webui.processes import Started
@@ -55,20 +56,21 @@ def view(page: Page, runs: Chosen) -> Markup:
 
 
 def _command(page: Page) -> Markup:
-    """The very command, or what is wrong with what was typed; and the button."""
+    """The very command, or what is wrong with what was typed; and the button, which waits until nothing is."""
     say = page.say
     try:
         _, words = words_of(page)
     except InputError as error:
-        return h("p", str(error), class_="note bad", role="alert")
+        return h("div", h("p", str(error), class_="note bad", role="alert", id="eval-wrong"),
+                 _button(page, aria_describedby="eval-wrong", disabled=True), class_="stack")  # fmt: skip
     command = processes.command_line(words)
-    return h(
-        "div",
-        h("code", command),
-        h("button", say("Copy"), type="button", data_copy=command),
-        h("button", say("Evaluate"), type="button", class_="primary", data_act="eval-start", id="eval-start"),
-        class_="command",
-    )
+    copy = h("button", say("Copy"), type="button", data_copy=command)
+    return h("div", h("code", command), copy, _button(page), class_="command")
+
+
+def _button(page: Page, **more: Any) -> Markup:
+    title = page.say("Evaluate")
+    return h("button", title, type="button", class_="primary", data_act="eval-start", id="eval-start", **more)
 
 
 def words_of(page: Page) -> tuple[RunDirectory, list[str]]:
@@ -90,7 +92,7 @@ def _run(page: Page) -> RunDirectory:
     name = page.text("eval_run")
     run = run_named(name) if name else None
     if run is None or not has_model(run):
-        run = next((each for each in all_runs()[:_OFFERED] if has_model(each)), None)
+        run = next((each for each in newest_runs()[:_OFFERED] if has_model(each)), None)
     if run is None:
         raise InputError(Finding("has no model", "choose a run that has a checkpoint", file=name or "run"))
     return run

@@ -15,24 +15,17 @@ SIGNIFICANT = 0.05  # what is less likely than that by chance alone
 def view(page: Page, mode: str, runs: Sequence[ComparedRun]) -> Markup:
     """A row a run; those that were not evaluated in this mode say so."""
     say = page.say
-    heads = [
-        (say("Run"), ""),
-        (say("Before training"), "number"),
-        (say("After training"), "number"),
-        (say("Change"), "number"),
-        (say("Within 10%"), "number"),
-        (say("Right anywhere"), "number"),
-        (say("In form"), "number"),
-        (say("Tokens"), "number"),
-        (say("Problems"), "number"),
-    ]
+    texts = not all(map(_reads_digits, runs))
+    of_text = [say("Within 10%"), say("Right anywhere"), say("In form"), say("Tokens")] if texts else []
+    titles = [say("Before training"), say("After training"), say("Change"), *of_text, say("Problems")]
+    heads = [(say("Run"), ""), *[(title, "number") for title in titles]]
     return h(
         "div",
         h(
             "table",
             h("caption", say("Accuracy in mode {mode}", mode=mode), class_="hidden"),
             h("thead", h("tr", *[h("th", title, scope="col", class_=kind or None) for title, kind in heads])),
-            h("tbody", *[_row(page, run, run.evals.get(mode)) for run in runs]),
+            h("tbody", *[_row(page, run, run.evals.get(mode), texts) for run in runs]),
         ),
         class_="scroll",
         tabindex=0,
@@ -41,10 +34,16 @@ def view(page: Page, mode: str, runs: Sequence[ComparedRun]) -> Markup:
     )
 
 
-def _row(page: Page, run: ComparedRun, evals: BeforeAfter | None) -> Markup:
+def _reads_digits(run: ComparedRun) -> bool:
+    """Whether its answers are digits, which have neither a form nor a length."""
+    return run.recipe.get("hidden_sizes") is not None
+
+
+def _row(page: Page, run: ComparedRun, evals: BeforeAfter | None, texts: bool) -> Markup:
+    """`texts`: whether the columns that tell of a text are there."""
     name = h("th", h("bdi", run.name), scope="row")
     if evals is None:
-        return h("tr", name, h("td", page.say("not evaluated in this mode"), colspan=8, class_="quiet"))
+        return h("tr", name, h("td", page.say("not evaluated in this mode"), colspan=8 if texts else 4, class_="quiet"))
     before, after = evals.before or {}, evals.after or {}
     return h(
         "tr",
@@ -52,13 +51,17 @@ def _row(page: Page, run: ComparedRun, evals: BeforeAfter | None) -> Markup:
         _cell(_accuracy(before)),
         _cell(_accuracy(after), bold=True),
         _cell(_change(page, evals)),
-        *[
-            _cell(_from_to(share(before.get(key)), share(after.get(key))))
-            for key in ("partial_accuracy", "lenient_accuracy", "format_accuracy")
-        ],
-        _cell(_from_to(_length(before.get("mean_length")), _length(after.get("mean_length")))),
+        *(_of_text({} if _reads_digits(run) else before, {} if _reads_digits(run) else after) if texts else []),
         _cell(_problems(after or before)),
     )
+
+
+def _of_text(before: Report, after: Report) -> list[Markup]:
+    shares = [
+        _cell(_from_to(share(before.get(key)), share(after.get(key))))
+        for key in ("partial_accuracy", "lenient_accuracy", "format_accuracy")
+    ]
+    return [*shares, _cell(_from_to(_length(before.get("mean_length")), _length(after.get("mean_length"))))]
 
 
 def _cell(said: Child, bold: bool = False) -> Markup:

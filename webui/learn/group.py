@@ -10,7 +10,7 @@ from grpoctl.advantage import advantages, expected_flat_share, is_flat
 from webui.html import Markup, h
 from webui.page import Answer, Page
 
-_FEWEST, _MOST = 2, 16
+_FEWEST, _MOST, _REACH = 2, 16, 1000
 _SCALES = ("group", "none")
 _EXAMPLES: dict[str, tuple[str, tuple[float, ...]]] = {
     "one": ("one right of eight", (1, 0, 0, 0, 0, 0, 0, 0)),
@@ -58,7 +58,7 @@ def _number(value: Any) -> float:
         found = float(value)
     except (TypeError, ValueError):
         return 0.0
-    return max(-1000.0, min(1000.0, found)) if math.isfinite(found) else 0.0
+    return max(-_REACH, min(_REACH, found)) if math.isfinite(found) else 0.0
 
 
 def _controls(page: Page, rewards: list[float], scale: str) -> Markup:
@@ -191,13 +191,26 @@ def set_example(page: Page, arguments: Mapping[str, Any]) -> Answer:
 
 def set_size(page: Page, arguments: Mapping[str, Any]) -> Answer:
     """More answers are wrong ones."""
-    rewards, size = rewards_of(page), int(_number(arguments.get("value")))
-    size = max(_FEWEST, min(_MOST, size))
-    return Answer({"learn_rewards": (rewards + [0.0] * size)[:size]})
+    rewards, wanted = rewards_of(page), _number(arguments.get("value"))
+    size = max(_FEWEST, min(_MOST, int(wanted)))
+    said = "" if size == wanted else page.say(
+        "A group has {least} to {most} answers here: {n} it is.", least=_FEWEST, most=_MOST, n=size
+    )  # fmt: skip
+    return Answer({"learn_rewards": (rewards + [0.0] * size)[:size]}, said=said)
 
 
 def set_reward(page: Page, arguments: Mapping[str, Any]) -> Answer:
-    rewards, place = rewards_of(page), str(arguments.get("key"))
-    if place.isdigit() and int(place) < len(rewards):
-        rewards[int(place)] = _number(arguments.get("value"))
-    return Answer({"learn_rewards": rewards})
+    rewards, place, typed = rewards_of(page), str(arguments.get("key")), str(arguments.get("value", "")).strip()
+    if not (place.isdigit() and int(place) < len(rewards)):
+        return Answer()
+    rewards[int(place)] = taken = _number(typed)
+    return Answer({"learn_rewards": rewards}, said="" if _is_taken_as(typed, taken) else page.say(
+        "A reward is a number from {least} to {most} here: {taken:g} it is.", least=-_REACH, most=_REACH, taken=taken
+    ))  # fmt: skip
+
+
+def _is_taken_as(typed: str, taken: float) -> bool:
+    try:
+        return float(typed) == taken
+    except ValueError:
+        return False

@@ -19,6 +19,8 @@ _HOW = {
 }
 _USUAL_MODEL = "Qwen/Qwen3-8B"
 _PROMPT_TOKENS = 256
+# By the field: what is usual, the least and the most.
+_LIMITS = {"learn_group": (8, 2, 128), "learn_length": (512, 16, 32768)}
 Parts = list[tuple[str, float]]
 _DEVICE = "h100"
 
@@ -28,8 +30,7 @@ def view(page: Page) -> Markup:
     models = [name for name in model_names() if "/" in name]
     model = page.text("learn_model") if page.text("learn_model") in models else _usual(models)
     how = page.text("learn_how") if page.text("learn_how") in _HOW else "lora"
-    group = int(max(2, min(128, page.number("learn_group", 8))))
-    length = int(max(16, min(32768, page.number("learn_length", 512))))
+    group, length = (_within(page, key) for key in _LIMITS)
     try:
         found, devices = _estimate(model, how, group, length)
         shown: list[Markup] = [_bars(page, found), _where(page, devices)]
@@ -46,9 +47,26 @@ def view(page: Page) -> Markup:
           field(say("Answers, G"), "learn_group", str(group), type="number"),
           field(say("Tokens an answer"), "learn_length", str(length), type="number"),
           class_="grid"),
+        *[_told(page, key, taken) for key, taken in (("learn_group", group), ("learn_length", length))],
         *shown,
         id="learn-memory",
     )  # fmt: skip
+
+
+def _within(page: Page, key: str) -> int:
+    usual, least, most = _LIMITS[key]
+    return int(max(least, min(most, page.number(key, usual))))
+
+
+def _told(page: Page, key: str, taken: int) -> Markup | None:
+    """What was made of a value that is not reckoned with."""
+    typed = page.text(key).strip()
+    if not typed or typed == str(taken):
+        return None
+    _, least, most = _LIMITS[key]
+    said = page.say("{typed} is no whole number from {least} to {most}: {taken} is reckoned with.",
+                    typed=typed[:20], least=least, most=most, taken=taken)  # fmt: skip
+    return h("p", said, class_="note warn", role="status")
 
 
 def _usual(models: list[str]) -> str:

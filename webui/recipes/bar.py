@@ -4,9 +4,9 @@ from typing import Any
 
 from grpoctl import shipped
 from grpoctl.errors import InputError
-from grpoctl.run.directory import all_runs
 from webui import places
 from webui.html import Markup, h
+from webui.newest import newest_runs
 from webui.page import Answer, Page
 from webui.recipes import files
 from webui.recipes.launch import suggested_name
@@ -55,7 +55,7 @@ def _choice(page: Page) -> Markup:
     groups = {
         say("Come with grpoctl"): [f"recipe:{name}" for name in shipped.recipe_names()],
         say("Yours"): [f"recipe:{name}" for name in places.own_recipes()],
-        say("Of a run"): [f"run:{run.name}" for run in all_runs()[:_RUNS_OFFERED]],
+        say("Of a run"): [f"run:{run.name}" for run in newest_runs()[:_RUNS_OFFERED]],
     }
     options = [h("option", say("choose …"), value="", selected=not open_)]
     for title, values in groups.items():

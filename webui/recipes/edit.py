@@ -31,6 +31,18 @@ def set_key(text: str, key: str, value: str | None) -> str:
     return text if value is None else _insert(text, pairs, key, value)
 
 
+def clear_key(text: str, key: str) -> str:
+    """The text without this key's value. A comment behind it stays, and is there again when the key gets another."""
+    for name, node in _pairs(text):
+        if name.value == key:
+            start, end = text.rfind("\n", 0, name.start_mark.index) + 1, _line_end(text, _end(text, node))
+            behind = text[_end(text, node) : end]
+            if behind.lstrip().startswith("#") and text.count("\n", start, end) <= 1:
+                column = len(text[start:end]) - len(behind.lstrip(" "))
+                return f"{text[:start]}{f'# {key}:'.ljust(column - 1)} {behind.lstrip(' ')}{text[end:]}"
+    return set_key(text, key, None)
+
+
 def add_item(text: str, key: str, item: str) -> str:
     """The text with one more item in this key's list."""
     for name, node in _pairs(text):
@@ -136,7 +148,12 @@ def _with(text: str, name: yaml.Node, node: yaml.Node, value: str) -> str:
 
 
 def _insert(text: str, pairs: Pairs, key: str, value: str) -> str:
-    """Put a new line behind the keys that the documentation has before this one."""
+    """Put a new line behind the keys that the documentation has before this one, or where it was cleared."""
+    cleared = re.search(rf"^# {re.escape(key)}: +(#.*)$", text, re.MULTILINE)
+    if cleared:
+        column = cleared.start(1) - cleared.start()
+        line = f"{f'{key}: {value}'.ljust(column - 2)}  {cleared[1]}"
+        return text[: cleared.start()] + line + text[cleared.end() :]
     place = _ORDER.get(key, len(_ORDER))
     before = [(name, node) for name, node in pairs if _ORDER.get(name.value, -1) < place]
     line = f"{key}: {value}\n"

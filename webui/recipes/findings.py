@@ -19,7 +19,7 @@ from grpoctl.recipe.schema import Recipe
 from webui import processes
 from webui.html import Markup, h
 from webui.page import Page
-from webui.recipes import files, flat
+from webui.recipes import files, flat, within
 from webui.recipes.launch import launch_words
 
 _KEPT, _FRESH_S = 8, 15.0
@@ -28,13 +28,15 @@ _lock = threading.Lock()
 
 
 def check(text: str) -> Preflight:
-    """As `grpoctl check` finds it. The last few are kept for a moment, as one change is shown in several places."""
+    """As `grpoctl check` finds it, unless it leads out of the page's folders. The last few are kept for a moment, as
+    one change is shown in several places."""
     mark = files.mark_of(text)
     with _lock:
         kept = _found.get(mark)
         if kept is not None and time.monotonic() - kept[0] < _FRESH_S:
             return kept[1]
-    found = preflight.check(read_recipe_text(text, "YAML"))
+    reading = read_recipe_text(text, "YAML")
+    found = within.refused(reading) or preflight.check(reading)
     with _lock:
         _found[mark] = (time.monotonic(), found)
         while len(_found) > _KEPT:

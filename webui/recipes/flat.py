@@ -5,9 +5,10 @@ from typing import Any
 from grpoctl.advantage import expected_flat_share
 from grpoctl.comparison.before_after import read_object
 from grpoctl.preflight import Preflight
-from grpoctl.run.directory import RunDirectory, all_runs
+from grpoctl.run.directory import RunDirectory
 from webui.html import Markup, h
 from webui.live import live_run
+from webui.newest import newest_runs
 from webui.page import Page
 
 _LOOKED_AT = 30  # runs, the newest first
@@ -42,7 +43,7 @@ def view(page: Page, found: Preflight) -> list[Markup]:
 
 
 def _measured(model: str, dataset: list[str], hidden: Any) -> tuple[str, float, int] | None:
-    for run in all_runs()[:_LOOKED_AT]:
+    for run in newest_runs()[:_LOOKED_AT]:
         recipe = read_object(run.resolved)
         same = recipe.get("model_name_or_path") == model and recipe.get("dataset") == dataset
         if same and bool(recipe.get("hidden_sizes")) == bool(hidden):

@@ -164,7 +164,8 @@ def change(page: Page, arguments: Any) -> Answer:
     key, value = str(arguments.get("key")), str(arguments.get("value", "")).strip()
     if key not in Recipe.model_fields:
         return Answer()
-    return Answer(write=edit.set_key(page.text("text"), key, _as_yaml(key, value) if value else None))
+    text = page.text("text")
+    return Answer(write=edit.set_key(text, key, _as_yaml(key, value)) if value else edit.clear_key(text, key))
 
 
 def switch_reward(page: Page, arguments: Any) -> Answer:

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from grpoctl.run.events import EVAL
+from grpoctl.run.metric_words import OF_TEXT_ALONE
 from webui.html import Markup, h
 from webui.live import LiveRun, live_run
+from webui.newest import manifest_of
 from webui.page import Answer, Page
 from webui.places import run_named
 from webui.runs.standing import Standing
@@ -88,13 +90,14 @@ def series(page: Page, arguments: Mapping[str, Any]) -> Answer:
         live = live_run(run)
         mark = f"{len(live.steps)}-{len(live.others)}-{live.resumed_at}"
         if seen.get(name) != mark:
-            found[name] = {"mark": mark, **points_of(live)}
+            left_out = OF_TEXT_ALONE if manifest_of(run).get("engine") == "mlp" else ()
+            found[name] = {"mark": mark, **points_of(live, left_out)}
     return Answer(data={"runs": found, "charts": [[title, names] for title, names in _CHARTS], "evaluated": _EVALUATED})
 
 
-def points_of(live: LiveRun) -> dict[str, Any]:
+def points_of(live: LiveRun, left_out: Sequence[str] = ()) -> dict[str, Any]:
     """The shared steps and, by metric, the mean of each bucket with its lowest and highest."""
-    names = [name for name in live.columns if _is_drawn(name)]
+    names = [name for name in live.columns if _is_drawn(name) and name not in left_out]
     count = min([len(live.steps), *[len(live.columns[name]) for name in names]])
     if not count:
         return {"x": [], "y": {}, "evals": _evaluations(live)}

@@ -61,6 +61,7 @@ def _head(page: Page, found: Standing) -> Markup:
     def fact(title: str, value: str) -> Markup:
         return h("div", h("small", title, class_="quiet"), h("b", value))
 
+    speed = say("Answers a second" if view.manifest.get("engine") == "mlp" else "Tokens a second")
     numbers = [
         fact(say("Step"), f"{view.step:,} / {view.max_steps:,}" if view.max_steps else f"{view.step:,}"),
         fact(say("Time left"), duration(found.left_s)),
@@ -68,7 +69,7 @@ def _head(page: Page, found: Standing) -> Markup:
         fact(say("Reward"), _number(metrics.get("reward"), 3)),
         fact(say("KL"), _number(metrics.get("kl"), 4)),
         fact(say("Flat groups"), _share(metrics.get("zero_std_share"))),
-        fact(say("Tokens a second"), _number(metrics.get("tokens_per_s"), 0)),
+        fact(speed, _number(metrics.get("tokens_per_s"), 0)),
         fact(say("Accuracy"), f"{found.accuracy:.1%}" if found.accuracy is not None else "–"),
     ]
     began = view.manifest.get("recipe_file")
@@ -78,7 +79,7 @@ def _head(page: Page, found: Standing) -> Markup:
         h(
             "div",
             h("h2", found.name, id="run-title"),
-            status_pill(page, view.status),
+            status_pill(page, view.status, found.is_damaged),
             h("span", _buttons(page, found), class_="wrap right"),
             class_="wrap",
         ),
@@ -133,6 +134,9 @@ def _trouble(page: Page, found: Standing) -> Markup | None:
     say, started = page.say, found.started
     if found.view.error:
         return h("p", found.view.error, class_="note bad", role="alert")
+    if found.is_damaged:
+        return h("p", say("Its manifest.json cannot be read, so that nobody knows of its process."),
+                 class_="note bad", role="alert")  # fmt: skip
     if found.view.status == "dead":
         return h("p", say("Its process is gone and left no word: killed, out of memory, or the machine went down."),
                  class_="note bad", role="alert")  # fmt: skip

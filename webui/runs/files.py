@@ -1,7 +1,9 @@
 """The recipe of a run as it was used, and its files to take home."""
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -66,30 +68,56 @@ def _values(values: Mapping[str, Any]) -> Markup:
 
 
 def view(page: Page, found: Standing) -> Markup:
+    """Those of the run itself, and below them each folder's, folded."""
     assert found.directory is not None
     files = list(files_of(found.directory.path))
-    rows = [
-        h(
-            "tr",
-            h("td", h("button", name, type="button", class_="link", data_act="download",
-                      data_args={"run": found.name, "file": name})),
-            h("td", size(path.stat().st_size) if path.exists() else "–", class_="number"),
-        )
-        for name, path in files[:_MOST]
-    ]  # fmt: skip
+    folders = {
+        folder: [name for name, _ in inner]
+        for folder, inner in groupby(files[:_MOST], key=lambda file: file[0].rpartition("/")[0])
+    }
+    paths = dict(files)
+    own = folders.pop("", [])
     return h(
         "div",
         h("p", page.say("Everything lies in {folder}.", folder=found.directory.path), class_="quiet"),
-        h("div", h("table", h("tbody", *rows)), class_="scroll"),
+        _table(found.name, own, paths),
+        *[_folder(found.name, folder, names, paths) for folder, names in folders.items()],
         h("p", page.say("and {n} more", n=len(files) - _MOST), class_="quiet") if len(files) > _MOST else None,
-        class_="stack",
+        class_="stack files",
     )
 
 
-def files_of(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The files of a run that may be taken: none that is hidden, and none that a link leads to."""
+def _folder(run: str, folder: str, names: Sequence[str], paths: Mapping[str, Path]) -> Markup:
+    whole = sum(_bytes(paths[name]) for name in names)
+    title = h("summary", h("bdi", f"{folder}/"), " ", h("small", f"{len(names)} · {size(whole)}", class_="quiet"))
+    return h("details", title, _table(run, names, paths), id=f"folder-{folder}", class_="folder")
+
+
+def _table(run: str, names: Sequence[str], paths: Mapping[str, Path]) -> Markup:
+    rows = [
+        h(
+            "tr",
+            h("td", h("button", name.rpartition("/")[2], type="button", class_="link", title=name, data_act="download",
+                      data_args={"run": run, "file": name})),
+            h("td", size(_bytes(paths[name])), class_="number"),
+        )
+        for name in names
+    ]  # fmt: skip
+    return h("div", h("table", h("tbody", *rows)), class_="scroll")
+
+
+def _bytes(path: Path) -> int:
     try:
-        entries = sorted(folder.iterdir())
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def files_of(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The files of a run that may be taken: none that is hidden, and none that a link leads to. A folder's own files
+    first, then each folder in it; numbers in names count as numbers."""
+    try:
+        entries = sorted(folder.iterdir(), key=lambda path: (path.is_dir(), _natural(path.name)))
     except OSError:
         return
     for path in entries:
@@ -100,6 +128,11 @@ def files_of(folder: Path) -> Iterator[tuple[str, Path]]:
                 yield f"{path.name}/{name}", inner
         elif path.is_file():
             yield path.name, path
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """checkpoint-20 before checkpoint-100."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", name)]
 
 
 def download(page: Page, arguments: Mapping[str, Any]) -> Answer:

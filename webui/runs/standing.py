@@ -1,13 +1,12 @@
 """How does each run stand right now, those included that were started a moment ago and have no folder yet?"""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from grpoctl.run.directory import RunDirectory, all_runs
-from grpoctl.run.manifest import read_manifest
+from grpoctl.run.directory import RunDirectory
 from grpoctl.run.view import RunView, is_alive, view_of
 from webui import processes
 from webui.live import LiveRun, live_run
+from webui.newest import manifest_of, newest_runs
 from webui.processes import Started
 
 GOING_ON = ("queued", "running")
@@ -30,6 +29,11 @@ class Standing:
     @property
     def goes_on(self) -> bool:
         return self.view.status in GOING_ON
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether its manifest cannot be read, so that nobody knows of its process."""
+        return self.directory is not None and not self.view.manifest
 
     @property
     def step_s(self) -> float | None:
@@ -66,7 +70,7 @@ class Standing:
 
 def standing_of(run: RunDirectory, trainings: dict[str, Started] | None = None) -> Standing:
     """From the run's folder; only what was added to it since the last time is read."""
-    manifest = _manifest(run)
+    manifest = manifest_of(run)
     alive = is_alive(manifest)
     live = live_run(run)
     events = sorted([*live.others, *([live.last] if live.last else [])], key=lambda event: event.get("time") or 0.0)
@@ -77,14 +81,14 @@ def standing_of(run: RunDirectory, trainings: dict[str, Started] | None = None) 
 def all_standing(most: int) -> tuple[list[Standing], int]:
     """The newest so many runs, and how many there are."""
     trainings = _trainings()
-    runs = all_runs()
+    runs = newest_runs()
     here = {run.name for run in runs}
     starting = [_without_folder(started) for name, started in trainings.items() if name not in here]
     return starting + [standing_of(run, trainings) for run in runs[:most]], len(runs) + len(starting)
 
 
 def find_standing(name: str) -> Standing | None:
-    run = next((run for run in all_runs() if run.name == name), None)
+    run = next((run for run in newest_runs() if run.name == name), None)
     trainings = _trainings()
     if run is not None:
         return standing_of(run, trainings)
@@ -105,19 +109,3 @@ def _without_folder(started: Started) -> Standing:
     lines = [line for line in started.said.splitlines() if line.strip()]
     error = None if status == "queued" else "\n".join(lines[-5:]) or "it ended without a word"
     return Standing(RunView(started.about, status, error=error), started=started)
-
-
-_manifests: dict[Path, tuple[tuple[int, int], dict[str, object]]] = {}
-
-
-def _manifest(run: RunDirectory) -> dict[str, object]:
-    """Read again only where it was written again."""
-    try:
-        stat = run.manifest.stat()
-    except OSError:
-        return {}
-    mark = (stat.st_mtime_ns, stat.st_ino)
-    kept = _manifests.get(run.manifest)
-    if kept is None or kept[0] != mark:
-        kept = _manifests[run.manifest] = (mark, read_manifest(run))
-    return kept[1]

@@ -1,12 +1,12 @@
 """All runs, also those that a terminal started, the newest first."""
 
-from grpoctl.run.directory import runs_root
+from grpoctl.run.directory import folders_without_manifest, runs_root
 from webui.html import Markup, h
 from webui.page import Page
 from webui.runs.standing import Standing, all_standing
 from webui.runs.words import duration, started_at, status_pill
 
-_AT_FIRST = 30
+_AT_FIRST, _NAMED = 30, 5
 
 
 def view(page: Page) -> Markup:
@@ -18,6 +18,7 @@ def view(page: Page) -> Markup:
             "div",
             h("p", say("No run is below {folder} yet.", folder=runs_root())),
             h("button", say("Start one"), type="button", class_="primary", data_set={"tab": "recipes"}),
+            _without_manifest(page),
             class_="note empty",
         )
     head = [
@@ -42,7 +43,16 @@ def view(page: Page) -> Markup:
         if count > len(found)
         else None
     )
-    return h("div", h("div", table, class_="scroll"), more, class_="stack")
+    return h("div", h("div", table, class_="scroll"), more, _without_manifest(page), class_="stack")
+
+
+def _without_manifest(page: Page) -> Markup | None:
+    folders = folders_without_manifest()
+    if not folders:
+        return None
+    names = ", ".join(map(str, folders[:_NAMED])) + (" …" if len(folders) > _NAMED else "")
+    said = page.say("Not shown, as they hold a run's events and no manifest.json: {names}", names=names)
+    return h("p", said, class_="quiet", id="without-manifest")
 
 
 def _row(page: Page, each: Standing) -> Markup:
@@ -64,7 +74,7 @@ def _row(page: Page, each: Standing) -> Markup:
         "tr",
         h("td", box),
         h("td", h("button", each.name, type="button", class_="link name", data_set={"run": each.name})),
-        h("td", status_pill(page, view.status)),
+        h("td", status_pill(page, view.status, each.is_damaged)),
         h("td", _progress(each)),
         h("td", duration(each.left_s), class_="number wide-only"),
         h("td", f"{reward:.3f}" if isinstance(reward, int | float) else "–", class_="number"),

@@ -5,7 +5,10 @@ from webui.html import Markup, h
 from webui.page import Page
 
 
-def status_pill(page: Page, status: str) -> Markup:
+def status_pill(page: Page, status: str, damaged: bool = False) -> Markup:
+    """A run whose manifest cannot be read is called neither dead nor alive."""
+    if damaged and status == "dead":
+        return h("span", page.say("damaged"), class_="pill dead")
     return h("span", page.say(status), class_=f"pill {status}")
 
 
