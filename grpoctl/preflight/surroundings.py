@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from grpoctl.counted import counted
 from grpoctl.engines.base import ENGINES, load_engine
 from grpoctl.machine import Machine
 from grpoctl.model_files import is_remote
@@ -68,15 +69,8 @@ def check_engine(recipe: Recipe, machine: Machine, tell: Teller) -> None:
             tell.warn(key, f"needs {package}, which is not installed here", f"install it: pip install {package}")
     if fault := vllm_fault(recipe):
         tell.warn("use_vllm", *fault)
-    if recipe.engine == "trl" and not machine.gpus:
-        for key in ("use_vllm", "quantization_bit", "fp16", "bf16", "fsdp"):
-            if getattr(recipe, key):
-                tell.warn(key, "is meant for a GPU, and none is here", "run it where there is one")
-    elif recipe.engine == "trl" and recipe.nproc_per_node > len(machine.gpus):
-        said = (
-            f"is {recipe.nproc_per_node}, and this machine has {len(machine.gpus)} GPU{'s' * (len(machine.gpus) > 1)}"
-        )
-        tell.warn("nproc_per_node", said, "run it where there are more, or lower it")
+    if recipe.engine == "trl":
+        _check_gpus(recipe, machine, tell)
     if recipe.engine in ("tunix", "maxtext"):
         _check_mesh(recipe, machine, tell)
     if recipe.engine == "maxtext" and not machine.tpus:
@@ -85,6 +79,17 @@ def check_engine(recipe: Recipe, machine: Machine, tell: Teller) -> None:
             "is meant for TPUs under engine maxtext, and none is here",
             "run it where there is one",
         )
+
+
+def _check_gpus(recipe: Recipe, machine: Machine, tell: Teller) -> None:
+    if not machine.gpus:
+        for key in ("use_vllm", "quantization_bit", "fp16", "bf16", "fsdp"):
+            if getattr(recipe, key):
+                tell.warn(key, "is meant for a GPU, and none is here", "run it where there is one")
+    devices = counted(len(machine.gpus), "GPU") if machine.gpus else counted(machine.cpu_count, "core")
+    if recipe.nproc_per_node > (len(machine.gpus) or machine.cpu_count):
+        said = f"is {recipe.nproc_per_node}, and this machine has {devices}"
+        tell.warn("nproc_per_node", said, "run it where there are more, or lower it")
 
 
 def _check_mesh(recipe: Recipe, machine: Machine, tell: Teller) -> None:

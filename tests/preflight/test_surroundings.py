@@ -81,9 +81,11 @@ def test_packages_that_keys_ask_for_are_named(
     }
 
 
-def test_more_processes_than_gpus_is_a_warning(checked: Callable[..., Preflight]) -> None:
+def test_more_processes_than_gpus_or_cores_is_a_warning(checked: Callable[..., Preflight]) -> None:
     (finding,) = checked("nproc_per_node: 8\n", machine=GPU).warnings
     assert finding.problem == "is 8, and this machine has 1 GPU"
+    (finding,) = checked("nproc_per_node: 64\n").warnings
+    assert finding.problem == f"is 64, and this machine has {LAPTOP.cpu_count} cores"
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="takes root to become another user")
