@@ -4,6 +4,9 @@ CHINESE: dict[str, str] = {
     # head and tabs
     "GRPO from one recipe": "一份配方，完成 GRPO 训练",
     "The server does not answer. What runs goes on, and this page comes back by itself.": "服务器没有回应。正在运行的训练不受影响，本页会自行恢复。",
+    "grpoctl is loading …": "grpoctl 正在加载……",
+    "In the editor Tab indents; Escape, then Tab, leaves it.": "编辑器中 Tab 键用于缩进；先按 Escape 再按 Tab 可离开。",
+    "As the command prints it, in English:": "以下是命令输出的原文（英文）：",
     "Recipes": "配方",
     "Runs": "运行",
     "Compare": "对比",

@@ -1,7 +1,7 @@
 """The page as a user meets it, in a browser: what is typed, clicked, killed and refreshed."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,19 +12,27 @@ pytest.importorskip("torch")
 
 from fake_run import make_run, step, this_process
 from playwright.sync_api import expect
-from webui_server import Server
+from webui_server import Server, free_port
 
 from grpoctl.run import events as ev
 from grpoctl.run.directory import RunDirectory
 from grpoctl.run.view import view_run
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 Serve = Callable[..., Server]
 Open = Callable[..., "Page"]
 
 EDITOR = "#yaml .cm-content"
+
+
+@pytest.fixture(scope="module")
+def one_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """For tests that leave it as it was."""
+    server = Server(tmp_path_factory.mktemp("page"), free_port()).start()
+    yield server
+    server.kill()
 
 
 def text_of(page: "Page") -> str:
@@ -260,3 +268,69 @@ def test_a_row_of_the_table_is_reached_and_chosen_by_the_keyboard(
             break
     page.keyboard.press("Enter")
     expect(page.locator("#run-title")).to_have_text("one")
+
+
+def test_while_the_page_loads_it_says_so(one_page: Server, open_page: Open, browser: "Browser") -> None:
+    context = browser.new_context(locale="zh-CN", java_script_enabled=True)
+    page = context.new_page()
+    page.route(re.compile(r"/assets/.*\.js"), lambda route: None)  # which never come
+    page.goto(one_page.url, wait_until="commit")
+    shown = "getComputedStyle(document.documentElement, '::after').content"
+    page.wait_for_function(f"{shown}.includes('grpoctl 正在加载')")
+    context.close()
+    assert open_page(one_page).evaluate(shown) == "none"
+
+
+def test_the_keyboard_leaves_the_editor_and_is_told_how(one_page: Server, open_page: Open) -> None:
+    page = open_page(one_page)
+    expect(page.locator("#facts")).to_be_visible()
+    editor = page.locator(EDITOR)
+    expect(editor).to_have_attribute("aria-describedby", "leaving-editor")
+    expect(page.locator("#leaving-editor")).to_contain_text("Escape, then Tab, leaves it")
+    editor.click()
+    inside = "document.activeElement.closest('#yaml') !== null"
+    page.keyboard.press("Tab")
+    assert page.evaluate(inside)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    assert not page.evaluate(inside)
+
+
+def test_in_chinese_what_the_command_says_is_called_its_own_words(one_page: Server, open_page: Open) -> None:
+    page = open_page(one_page, "?lang=zh")
+    expect(page.locator("#facts")).to_be_visible()
+    type_recipe(page, "model_name_or_path: tiny\nlora_rnk: 3\ndataset: tiny_arithmetic\n")
+    expect(page.locator("#said-of-recipe")).to_contain_text("以下是命令输出的原文（英文）：")
+    expect(page.locator("#said-of-recipe")).to_contain_text("lora_rnk is no key")
+
+
+def test_a_comment_outlives_its_key_in_the_form(one_page: Server, open_page: Open) -> None:
+    page = open_page(one_page)
+    expect(page.locator("#facts")).to_be_visible()
+    before = text_of(page)
+    change(page, "num_generations", "")
+    expect(page.locator(EDITOR)).to_contain_text(re.compile(r"# num_generations: +# answers to each prompt"))
+    change(page, "num_generations", "8")
+    page.wait_for_function("before => grpo.state.text === before", arg=before)
+
+
+def test_on_a_phone_a_keys_meaning_stands_whole(one_page: Server, open_page: Open) -> None:
+    page = open_page(one_page, viewport={"width": 390, "height": 844})
+    page.get_by_role("tab", name="Recipes", exact=True).click()
+    expect(page.get_by_label("num_generations", exact=True)).to_be_visible()
+    cut = "[...document.querySelectorAll('.help')].filter(e => e.scrollHeight > e.clientHeight + 2).map(e => e.id)"
+    assert page.evaluate(cut) == []
+
+
+def test_a_legend_shows_each_line_as_it_is_drawn(one_page: Server, open_page: Open) -> None:
+    rewards = {"rewards/accuracy/mean": 0.5, "rewards/format/mean": 1.0}
+    for name in ("a", "b"):
+        folder = one_page.folder / "saves" / name
+        make_run(folder, (ev.RUN_STARTED, {"max_steps": 5}), *[step(n, reward=1.5, **rewards) for n in (1, 2)])
+    page = open_page(one_page, "?run=a&tab=runs")
+    page.get_by_role("checkbox", name="draw the curves of b too").check()
+    legend = page.locator("figure", has_text="Each reward").locator(".legend span")
+    expect(legend).to_have_text(["a accuracy", "a format", "b accuracy", "b format"])
+    marks = legend.locator("i").evaluate_all("marks => marks.map(mark => mark.style.background)")
+    assert len(set(marks)) == 4
+    assert ["repeating-linear-gradient" in mark for mark in marks] == [False, True, False, True]
