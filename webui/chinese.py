@@ -251,6 +251,7 @@ CHINESE: dict[str, str] = {
     "It was asked to end; the same command goes on from there.": "已请它结束；同一条命令会从那里继续。",
     "{mode}, {which}: {n} of {all} answers": "{mode}，{which}：{all} 个回答中的 {n} 个",
     "{n} of {all} evaluations done": "{all} 项评测完成 {n} 项",
+    "It was ended by {name}, and said nothing of it: killed, or out of memory.": "它被 {name} 终止，没有留下消息：被杀死，或内存不足。",
     "Loading the model …": "正在加载模型……",
     "what it says": "它的输出",
     # ask

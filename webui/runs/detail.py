@@ -149,6 +149,8 @@ def _trouble(page: Page, found: Standing) -> Markup | None:
         and started.time > newest
     ):
         said = [line for line in started.said.splitlines() if line.strip()]
+        if started.killed_by is not None:
+            said.append(f"it was ended by {started.killed_by}: killed, or out of memory")
         words = printable(" ".join(said[-2:]))
         told = [as_printed(page), " ", words] if words else say("ended without a word")
         return h("p", told, class_="note bad", role="alert")
