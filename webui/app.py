@@ -9,7 +9,7 @@ from gradio.i18n import I18nData
 from webui import island
 from webui.chinese import CHINESE
 from webui.html import Markup, h
-from webui.words import Say
+from webui.words import LANGUAGES, Say
 
 STATIC, VENDOR = Path(__file__).parent / "static", Path(__file__).parent / "vendor"
 
@@ -20,6 +20,15 @@ LOGO = Markup(
     '<svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true"><path d="M3 17l6-7 4 4 8-10" fill="none" '
     'stroke="currentColor" stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round"/></svg>'
 )
+
+
+# Until the first island is in its place; Gradio's own styles come seconds later.
+_LOADING = """
+html { background: #f6f7fb } html.grpo-dark { background: #0b1020 }
+html:not(.grpo-ready)::after { position: fixed; top: 42vh; left: 0; right: 0; text-align: center; color: #7c879b;
+  font: 15px/1.5 Inter, "Segoe UI", "Noto Sans CJK SC", sans-serif; content: "{en}" }
+html:lang(zh):not(.grpo-ready)::after { content: "{zh}" }
+"""
 
 
 def build() -> gr.Blocks:
@@ -46,6 +55,7 @@ def _recipes() -> None:
         with gr.Column(scale=6, min_width=340):
             island.island("form")
         with gr.Column(scale=5, min_width=340, elem_classes="side"):
+            gr.HTML(_leaving(), elem_id="leaving", apply_default_css=False, js_on_load=None)
             code = gr.Code(language="yaml", label="YAML", elem_id="yaml", lines=18, max_lines=28, interactive=True)
             island.island("findings")
     code.change(None, code, None, js="text => { grpo.typed(text) }")
@@ -55,13 +65,21 @@ def _recipes() -> None:
     writer.select(None, None, code, js="() => grpo.state.text")
 
 
+def _leaving() -> Markup:
+    """The editor keeps the Tab key for itself, so that who has no mouse must know the way out."""
+    said = _in_each("In the editor Tab indents; Escape, then Tab, leaves it.")
+    return h("small", *said, id="leaving-editor", class_="quiet")
+
+
+def _in_each(english: str) -> list[Markup]:
+    return [h("span", say(english), class_=f"only-{say.language}") for say in map(Say, LANGUAGES)]
+
+
 def _head() -> Markup:
-    both = [Say("en"), Say("zh")]
-    title = "GRPO from one recipe"
     return h(
         "header",
         h("a", LOGO, h("b", "grpoctl"), href="/", class_="brand"),
-        h("span", *[h("span", say(title), class_=f"only-{say.language}") for say in both], class_="quiet slogan"),
+        h("span", *_in_each("GRPO from one recipe"), class_="quiet slogan"),
         h(
             "span",
             h(
@@ -76,8 +94,8 @@ def _head() -> Markup:
               onclick="grpoSwitchLanguage()", id="language", type="button"),
             class_="switches",
         ),
-        h("div", *[h("span", say("The server does not answer. What runs goes on, and this page comes back by itself."),
-                     class_=f"only-{say.language}") for say in both], id="away", role="alert", hidden=True),
+        h("div", *_in_each("The server does not answer. What runs goes on, and this page comes back by itself."),
+          id="away", role="alert", hidden=True),
         h("div", id="said", role="status", aria_live="polite"),
     )  # fmt: skip
 
@@ -97,7 +115,10 @@ def head_scripts() -> str:
     """What has to stand first in <head>."""
     scripts = [STATIC / "boot.js", VENDOR / "idiomorph.min.js", VENDOR / "uPlot.iife.min.js", STATIC / "island.js"]
     texts = [path.read_text(encoding="utf-8") for path in [*scripts, *sorted(STATIC.glob("*_*.js"))]]
-    return "".join(f"<script>{text}</script>" for text in texts)
+    loading = _LOADING
+    for say in map(Say, LANGUAGES):
+        loading = loading.replace(f"{{{say.language}}}", say("grpoctl is loading …"))
+    return f"<style>{loading}</style>" + "".join(f"<script>{text}</script>" for text in texts)
 
 
 def first_script() -> str:

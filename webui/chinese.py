@@ -4,6 +4,9 @@ CHINESE: dict[str, str] = {
     # head and tabs
     "GRPO from one recipe": "一份配方，完成 GRPO 训练",
     "The server does not answer. What runs goes on, and this page comes back by itself.": "服务器没有回应。正在运行的训练不受影响，本页会自行恢复。",
+    "grpoctl is loading …": "grpoctl 正在加载……",
+    "In the editor Tab indents; Escape, then Tab, leaves it.": "编辑器中 Tab 键用于缩进；先按 Escape 再按 Tab 可离开。",
+    "As the command prints it, in English:": "以下是命令输出的原文（英文）：",
     "Recipes": "配方",
     "Runs": "运行",
     "Compare": "对比",
@@ -248,6 +251,7 @@ CHINESE: dict[str, str] = {
     "It was asked to end; the same command goes on from there.": "已请它结束；同一条命令会从那里继续。",
     "{mode}, {which}: {n} of {all} answers": "{mode}，{which}：{all} 个回答中的 {n} 个",
     "{n} of {all} evaluations done": "{all} 项评测完成 {n} 项",
+    "It was ended by {name}, and said nothing of it: killed, or out of memory.": "它被 {name} 终止，没有留下消息：被杀死，或内存不足。",
     "Loading the model …": "正在加载模型……",
     "what it says": "它的输出",
     # ask

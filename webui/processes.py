@@ -5,6 +5,7 @@ What a command says before it has a run folder stands in `.webui/` below the run
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -59,6 +60,17 @@ class Started:
             return int((self.folder / "exit").read_text(encoding="ascii"))
         except (OSError, ValueError):
             return None
+
+    @property
+    def killed_by(self) -> str | None:
+        """The signal that ended it, by its name; None where none did."""
+        code = self.exit_code
+        if code is None or code >= 0:
+            return None
+        try:
+            return signal.Signals(-code).name
+        except ValueError:
+            return f"signal {-code}"
 
 
 def command_line(words: Sequence[str]) -> str:

@@ -34,7 +34,7 @@ def literals() -> Iterator[tuple[str, str]]:
 
 def _is_say(node: ast.expr) -> bool:
     name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-    return name in ("say", "_in_all")
+    return name in ("say", "_in_all", "_in_each")
 
 
 def _texts(node: ast.expr) -> Iterator[str]:

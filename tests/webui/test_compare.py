@@ -454,6 +454,15 @@ def test_how_an_evaluation_ended_is_shown(code: str | None, status: str) -> None
     assert ('<p class="note bad">a: &lt;img' in html) == (status == "failed")
 
 
+def test_an_evaluation_that_was_killed_says_by_what() -> None:
+    with_model(a_run("a"))
+    each, process = started("a", "")
+    process.wait()
+    (each.folder / "output.log").write_text("loading a at step 3 …\n")
+    (each.folder / "exit").write_text("-9")
+    assert "It was ended by SIGKILL, and said nothing of it" in shown()
+
+
 def test_a_click_starts_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     with_model(a_run("a"))
     given: list[Any] = []

@@ -45,11 +45,17 @@ def test_a_command_is_in_a_session_of_its_own() -> None:
     until(lambda: not begun.is_running)
 
 
-def test_a_child_that_a_signal_killed_is_told_of() -> None:
-    begun = processes.start(["logs", "-f", "latest"], about="x")
-    os.kill(begun.process_id, signal.SIGKILL)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGHUP, signal.SIGRTMIN + 1])
+def test_a_child_that_a_signal_killed_is_told_of(number: int) -> None:
+    begun = processes.start(["train", "no-such-recipe"], about="x")
+    os.kill(begun.process_id, number)
     until(lambda: begun.exit_code is not None)
-    assert begun.exit_code == -9
+    assert begun.exit_code == -number
+    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+    assert begun.killed_by == name
+    found = find_standing("x")
+    assert found is not None and found.view.status == "failed"
+    assert f"it was ended by {name}: killed, or out of memory" in str(found.view.error)
 
 
 def test_a_training_that_could_not_start_is_shown_with_its_words(runs: Path) -> None:

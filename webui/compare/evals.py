@@ -19,6 +19,7 @@ from webui.html import Markup, h
 from webui.newest import newest_runs
 from webui.page import Answer, Page
 from webui.places import run_named
+from webui.printed import as_printed
 from webui.processes import Started
 from webui.runs.control import named
 
@@ -61,7 +62,7 @@ def _command(page: Page) -> Markup:
     try:
         _, words = words_of(page)
     except InputError as error:
-        return h("div", h("p", str(error), class_="note bad", role="alert", id="eval-wrong"),
+        return h("div", h("p", as_printed(page), " ", str(error), class_="note bad", role="alert", id="eval-wrong"),
                  _button(page, aria_describedby="eval-wrong", disabled=True), class_="stack")  # fmt: skip
     command = processes.command_line(words)
     copy = h("button", say("Copy"), type="button", data_copy=command)

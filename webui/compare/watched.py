@@ -53,7 +53,7 @@ def _one(page: Page, each: Started) -> Markup:
         h("div", h("span", words[status], class_=f"pill {status}"), h("code", each.command),
           stop if status == "running" else None, class_="wrap"),
         _bar(page, each) if status == "running" else None,
-        h("p", _last_line(said), class_="note bad") if status == "failed" else None,
+        h("p", _why(page, each, said), class_="note bad") if status == "failed" else None,
         all_of_it if said else None,
         class_="card eval",
         id=f"eval-{each.folder.name}",
@@ -67,6 +67,14 @@ def status_of(each: Started) -> str:
     if code is None:  # the server that would know it has gone
         return "dead"
     return "finished" if code == 0 else "stopped" if code in _STOPPED else "failed"
+
+
+def _why(page: Page, each: Started, said: str) -> str:
+    """What it said last, or what ended it before it could."""
+    name = each.killed_by
+    if name is None:
+        return _last_line(said)
+    return page.say("It was ended by {name}, and said nothing of it: killed, or out of memory.", name=name)
 
 
 def _last_line(said: str) -> str:

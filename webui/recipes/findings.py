@@ -19,6 +19,7 @@ from grpoctl.recipe.schema import Recipe
 from webui import processes
 from webui.html import Markup, h
 from webui.page import Page
+from webui.printed import as_printed
 from webui.recipes import files, flat, within
 from webui.recipes.launch import launch_words
 
@@ -60,6 +61,7 @@ def _said(page: Page, found: Preflight) -> Markup:
         return h("div", "✓ ", page.say("This recipe can be trained."), class_="note good", role="status")
     return h(
         "div",
+        as_printed(page),
         _list(page, found.errors, "bad"),
         h("div", "✓ ", page.say("This recipe can be trained."), class_="note good") if not found.errors else None,
         _list(page, found.warnings, "warn"),
@@ -87,7 +89,9 @@ def _line(page: Page, finding: Finding) -> Markup:
 
 def _facts(page: Page, found: Preflight) -> Markup:
     rows = [h("tr", h("th", page.say(name), scope="row"), h("td", text)) for name, text in facts(found).items()]
-    return h("table", h("tbody", *rows), class_="facts", id="facts")
+    table = h("table", h("tbody", *rows), class_="facts", id="facts")
+    said = as_printed(page)
+    return h("div", said, table) if said else table
 
 
 def _memory(page: Page, found: Preflight) -> list[Markup]:

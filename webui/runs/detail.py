@@ -7,6 +7,7 @@ from grpoctl.targets import has_model
 from webui import processes
 from webui.html import Markup, h
 from webui.page import Page
+from webui.printed import as_printed
 from webui.runs import completions, curves, files, log
 from webui.runs.standing import Standing, find_standing
 from webui.runs.words import duration, started_at, status_pill
@@ -133,7 +134,7 @@ def _trouble(page: Page, found: Standing) -> Markup | None:
     """Why it failed, in its own words or in those of the command that could not start it."""
     say, started = page.say, found.started
     if found.view.error:
-        return h("p", found.view.error, class_="note bad", role="alert")
+        return h("p", as_printed(page), " ", found.view.error, class_="note bad", role="alert")
     if found.is_damaged:
         return h("p", say("Its manifest.json cannot be read, so that nobody knows of its process."),
                  class_="note bad", role="alert")  # fmt: skip
@@ -148,7 +149,11 @@ def _trouble(page: Page, found: Standing) -> Markup | None:
         and started.time > newest
     ):
         said = [line for line in started.said.splitlines() if line.strip()]
-        return h("p", printable(" ".join(said[-2:])) or say("ended without a word"), class_="note bad", role="alert")
+        if started.killed_by is not None:
+            said.append(f"it was ended by {started.killed_by}: killed, or out of memory")
+        words = printable(" ".join(said[-2:]))
+        told = [as_printed(page), " ", words] if words else say("ended without a word")
+        return h("p", told, class_="note bad", role="alert")
     return None
 
 
@@ -160,7 +165,9 @@ def _advice(page: Page, found: Standing) -> Markup | None:
         h("li", h("small", page.say("step {n}", n=event.get("step", "?")), class_="quiet"), " ", str(event.get("text")))
         for event in told[-5:]
     ]
-    return h("ul", *lines, class_="note warn", id="advice", aria_label=page.say("Advice"))
+    told_in = as_printed(page)
+    first = [h("li", told_in)] if told_in else []
+    return h("ul", *first, *lines, class_="note warn", id="advice", aria_label=page.say("Advice"))
 
 
 def _number(value: object, digits: int) -> str:

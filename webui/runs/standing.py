@@ -107,5 +107,7 @@ def _trainings() -> dict[str, Started]:
 def _without_folder(started: Started) -> Standing:
     status = "queued" if started.is_running else "failed"
     lines = [line for line in started.said.splitlines() if line.strip()]
+    if started.killed_by is not None:
+        lines.append(f"it was ended by {started.killed_by}: killed, or out of memory")
     error = None if status == "queued" else "\n".join(lines[-5:]) or "it ended without a word"
     return Standing(RunView(started.about, status, error=error), started=started)

@@ -10,8 +10,12 @@
   Object.defineProperty(navigator, "languages", { get: () => [locale], configurable: true })
   document.documentElement.lang = locale
   const dark = kept("grpoctl-dark") ?? String(matchMedia("(prefers-color-scheme: dark)").matches)
-  const paint = () => document.body && document.body.classList.toggle("dark", window.grpoDark)
+  const paint = () => {
+    document.documentElement.classList.toggle("grpo-dark", window.grpoDark) // what is there of the page while Gradio loads
+    if (document.body) document.body.classList.toggle("dark", window.grpoDark)
+  }
   window.grpoDark = dark === "true"
+  paint()
   // Gradio paints by the system's wish when it is ready, which may be late.
   const watch = () => new MutationObserver(() => { if (document.body.classList.contains("dark") !== window.grpoDark) paint() })
     .observe(document.body, { attributes: true, attributeFilter: ["class"] })

@@ -82,6 +82,12 @@
     }
   }
 
+  function stroke(colour, dash) { // as its line is drawn: where several runs have several rewards, colour tells one and dashes the other
+    let at = 0
+    const parts = dash.map((length, place) => `${place % 2 ? "transparent" : colour} ${at}px ${at += length}px`)
+    return parts.length ? `repeating-linear-gradient(90deg, ${parts.join(", ")})` : colour
+  }
+
   const wanted = (box, runs, smooth) => [...layout.charts.map(([title, names]) => [title, tables(runs, names, smooth)]),
     [layout.evaluated, evaluations(runs)]].filter(([, found]) => found)
 
@@ -113,7 +119,8 @@
         legend.className = "legend"
         for (const [column] of lines) {
           const entry = document.createElement("span"), dot = document.createElement("i")
-          dot.style.background = column.colour
+          dot.style.background = stroke(column.colour, column.dash || [])
+          if (lines.some(([each]) => each.dash && each.dash.length)) dot.className = "line"
           entry.append(dot, column.label)
           legend.append(entry)
         }

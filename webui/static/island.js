@@ -36,8 +36,10 @@
   }
   grpo.first = "recipe:quickstart" // what a page that was never used opens
   grpo.typed = text => {
-    if (text === state.text) inStep = true
-    else if (inStep && text !== null) grpo.set({ text })
+    if (text === state.text) {
+      if (!inStep) document.querySelector("#yaml .cm-content")?.setAttribute("aria-describedby", "leaving-editor")
+      inStep = true
+    } else if (inStep && text !== null) grpo.set({ text })
   }
   grpo.write = text => { grpo.set({ text }); if (writeToEditor) writeToEditor("select") }
 
@@ -106,6 +108,7 @@
       if (part) this.soon = setTimeout(() => this.render(), Math.max(100, +part.dataset.soon || 0))
     }
     put(html) {
+      document.documentElement.classList.add("grpo-ready")
       Idiomorph.morph(this.root, html, {
         morphStyle: "innerHTML", ignoreActiveValue: /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName || ""),
         callbacks: {
