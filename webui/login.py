@@ -16,6 +16,7 @@ from webui.html import Child, Markup, h
 from webui.words import LANGUAGES, Say
 
 _MOST = 512  # browsers; the one that came first has to say it again
+_LONGEST = 4096  # bytes of what may be typed for a password
 _OWN_START = "/gradio_api/startup-events"  # which Gradio asks itself for, to see whether it is up; it tells nothing
 _LOOK = """
 body { font: 14px/1.5 Inter, "Segoe UI", "Noto Sans CJK SC", sans-serif }
@@ -119,9 +120,11 @@ def _cookie_name(scope: Scope) -> str:
 
 
 async def _body(receive: Receive) -> bytes:
-    parts = []
-    while True:
+    """What was sent, or its beginning: nobody who has not said the password fills the memory."""
+    said = b""
+    while len(said) < _LONGEST:
         message = await receive()
-        parts.append(message.get("body", b""))
+        said += message.get("body", b"")
         if not message.get("more_body"):
-            return b"".join(parts)
+            break
+    return said[:_LONGEST]

@@ -142,6 +142,8 @@ def test_elsewhere_than_here_a_password_is_wanted(closed_server: Server) -> None
     wrong = b"username=x&password=nonsense"
     form = "application/x-www-form-urlencoded"
     assert ask(server, "POST", "/login", wrong, Origin=own, Content_Type=form)[0] == 400
+    long = b"x=" + b"y" * (1 << 16) + b"&password=open+sesame"  # of which the beginning alone is read
+    assert ask(server, "POST", "/login", long, Origin=own, Content_Type=form)[0] == 400
     right = b"username=x&password=open+sesame"
     assert ask(server, "POST", "/login", right, Origin=own, Content_Type=form)[0] == 200
 
