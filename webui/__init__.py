@@ -1,1 +1,1 @@
-"""The web UI's room: a client of recipes and run folders, with no state of its own. Not built yet."""
+"""The web UI's room: a client of recipes and run folders, with no state of its own."""

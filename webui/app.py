@@ -55,8 +55,8 @@ def _recipes() -> None:
         with gr.Column(scale=6, min_width=340):
             island.island("form")
         with gr.Column(scale=5, min_width=340, elem_classes="side"):
-            gr.HTML(_leaving(), elem_id="leaving", apply_default_css=False, js_on_load=None)
             code = gr.Code(language="yaml", label="YAML", elem_id="yaml", lines=18, max_lines=28, interactive=True)
+            gr.HTML(_leaving(), elem_id="leaving", apply_default_css=False, js_on_load=None)
             island.island("findings")
     code.change(None, code, None, js="text => { grpo.typed(text) }")
     writer = gr.HTML(

@@ -11,7 +11,7 @@ from pathlib import Path
 from grpoctl import shipped
 from grpoctl.data.dataset_info import all_entries
 from grpoctl.data.named_path import is_path_like
-from grpoctl.errors import DataError, shown
+from grpoctl.errors import DataError, printable
 from grpoctl.model_files import is_remote
 from grpoctl.paths import user_path
 from grpoctl.preflight import Preflight
@@ -35,7 +35,9 @@ def refused(reading: RecipeReading) -> Preflight | None:
     tell, before = Teller(reading, found.findings), len(found.findings)
     for key, name, paths in _named(reading.recipe):
         if not all(map(is_within, paths)):
-            tell.error(key, f"leads to {shown(name)}, and the page reads saves/, recipes/ and data/ alone", _FIX)
+            tell.error(
+                key, f"leads to {printable(name[:80])}, and the page reads saves/, recipes/ and data/ alone", _FIX
+            )
     return found if len(found.findings) > before else None
 
 
