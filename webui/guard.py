@@ -62,6 +62,9 @@ class Guard:
         if self._door is not None and not self._door.is_inside(scope):
             await self._door.answer(scope, receive, _with_headers(send))
             return
+        if scope["path"] == "/login":  # asked for again by who is inside, or where no password is wanted
+            await answer(send, 303, "", more=[(b"location", b"/")])
+            return
         if scope["path"].startswith(downloads.PREFIX):
             await _send_file(scope, receive, _with_headers(send))
             return

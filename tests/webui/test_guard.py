@@ -201,7 +201,7 @@ def test_who_is_let_in_sees_the_page_and_nobody_else_does(closed_server: Server,
     page.get_by_label("Password").fill("open sesame")
     page.get_by_label("Password").press("Enter")
     expect(page.locator("#facts")).to_be_visible()
-    page.reload()
+    page.goto(server.url + "login")  # which has been answered
     expect(page.locator("#facts")).to_be_visible()
     own = f"http://127.0.0.1:{server.port}"
     for path in ("/config", "/theme.css", "/gradio_api/heartbeat/x", "/gradio_api/queue/data?session_hash=x"):
