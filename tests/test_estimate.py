@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from grpoctl import shipped
+from grpoctl.cli import main
 from grpoctl.errors import ModelError
 from grpoctl.estimate import Estimate, estimate, fits_on
 from grpoctl.estimate.changes import ways_to_fit
@@ -186,6 +187,15 @@ def test_vllm_takes_its_share_and_lets_it_go_asleep() -> None:
     assert (asleep["backward"]["vLLM"], asleep["rollout"]["KV cache"]) == (0, 0)
     assert reckoned("use_vllm=true", "vllm_mode=server").memory.parts["vLLM"] == 0
     assert reckoned("use_vllm=true", "vllm_gpu_util=0.1").vllm_lacks_gib == pytest.approx(15.26 - 7.96, abs=0.01)
+
+
+def test_a_share_too_small_for_vllms_weights_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["estimate", "qwen3_gsm8k", "--device", "a100-40", "use_vllm=true"]
+    assert main([*words, "vllm_gpu_util=0.2"]) == 0
+    # 15.26 GiB of weights; 0.2 of 40 GiB
+    assert "vLLM does not start: its share is 7.3 GiB too little" in capsys.readouterr().out
+    assert main([*words, "vllm_gpu_util=0.4"]) == 0
+    assert "does not start" not in capsys.readouterr().out
 
 
 def test_other_optimisers_keep_other_states() -> None:

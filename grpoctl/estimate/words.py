@@ -36,6 +36,9 @@ def lines(
         "",
         _verdict(found, fix),
     ]
+    if found.vllm_lacks_gib:
+        lacks = f"{found.vllm_lacks_gib:.1f} GiB too little for its own copy of the weights"
+        said.append(f"but vLLM does not start: its share is {lacks}; raise vllm_gpu_util, or vllm_tensor_parallel_size")
     if recipe.bf16 and not found.device.bf16:
         said.append(f"but {found.device.name} has no bf16: use fp16=true bf16=false there")
     if found.device.kind != "cpu":
