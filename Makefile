@@ -1,7 +1,7 @@
 # make install: .venv with the pinned packages; make train: that, then the quickstart; make test: every test;
-# make check: what CI runs; make bench: the figures of docs/log.md (20 minutes); make bench-gpu: docs/benchmarks.md, on an
-# NVIDIA GPU; make test-maxtext: engine maxtext's tests,
-# in an environment of its own (.venv-maxtext, Python 3.12, 2.2 GB).
+# make check: what CI runs; make test-maxtext: engine maxtext's tests, in an environment of its own (.venv-maxtext, Python 3.12,
+# 2.2 GB); make bench: every measured ratio, into docs/benchmarks.md (25 minutes); make bench-gpu: the same of an NVIDIA GPU;
+# make torture: the attacks; make audit: is each constraint a pin, and is anything known against it? (pip-audit, in .venv-audit).
 
 PYTHON ?= python3
 PYTHON312 ?= python3.12
@@ -12,7 +12,7 @@ EXTRAS := trl,deepspeed,tunix,mnist,math,webui,dev
 # TORCH_INDEX_URL names another package index for torch, for one of its CUDA or CPU builds.
 TORCH_INDEX := $(if $(TORCH_INDEX_URL),--index-url $(TORCH_INDEX_URL))
 
-.PHONY: install train test check lint types bench bench-gpu torture docs wheel clean install-maxtext test-maxtext
+.PHONY: install train test check lint types bench bench-gpu torture audit docs wheel clean install-maxtext test-maxtext
 
 install: .venv/installed
 
@@ -66,6 +66,13 @@ bench-gpu: install
 torture: install
 	$(BIN)/pytest -m torture tests/torture -s
 
+audit: .venv-audit/bin/pip-audit
+	.venv-audit/bin/python scripts/audit.py
+
+.venv-audit/bin/pip-audit:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet pip-audit
+
 docs: install
 	$(BIN)/python -m grpoctl.recipe.docs
 
@@ -73,4 +80,4 @@ wheel: install
 	$(BIN)/python -m hatchling build -t wheel
 
 clean:
-	rm -rf .venv .venv-maxtext dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-maxtext .venv-audit dist .mypy_cache .pytest_cache .ruff_cache

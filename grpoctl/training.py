@@ -126,6 +126,7 @@ def _prepare_folder(plan: Plan, run: RunDirectory) -> Path | None:
     if plan.resumed is not None:
         earlier = read_manifest(run)
         _refuse_changed_data(earlier, files)
+        _tell_of_changed_rewards(earlier, own)
         manifest.started = earlier.get("started", manifest.started)
         manifest.resumed = [*earlier.get("resumed", []), datetime.now().astimezone().isoformat(timespec="seconds")]
         checkpoint = _where_to_go_on(recipe, run)
@@ -151,6 +152,14 @@ def _refuse_changed_data(earlier: dict[str, Any], files: Sequence[Path]) -> None
         if before.get(str(path), "") not in ("", sha256(path)):
             fix = "put the old file back, or start a new run"
             raise InputError(Finding("has changed since this run began", fix, file=str(path)))
+
+
+def _tell_of_changed_rewards(earlier: dict[str, Any], files: Sequence[Path]) -> None:
+    """A reward that failed has to be mended, so a new one is no fault, but worth knowing."""
+    before = {entry["file"]: entry["sha256"] for entry in earlier.get("rewards", [])}
+    for path in files:
+        if before.get(str(path), "") not in ("", sha256(path)):
+            _log.warning("%s: has changed since this run began; steps from here on are scored by it.", path)
 
 
 def _where_to_go_on(recipe: Recipe, run: RunDirectory) -> Path | None:

@@ -9,14 +9,13 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from engines.runs import same
 from support import SMALL
+from torture.children import ended, start
 
-from grpoctl import cli
 from grpoctl.run import checkpoints
 from grpoctl.run import events as ev
 from grpoctl.run.directory import RunDirectory
@@ -34,31 +33,6 @@ STEPS = 12
 def _loaded() -> None:
     """Children are forked from here, so that each starts at once."""
     import grpoctl.engines.trl.train  # noqa: F401
-
-
-def start(words: Sequence[str]) -> int:
-    """A command in a forked child; its number."""
-    pid = os.fork()
-    if pid:
-        return pid
-    try:
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, 1)
-        os.dup2(quiet, 2)
-        os._exit(cli.main(list(words)))
-    finally:
-        os._exit(99)
-
-
-def ended(pid: int, within_s: float) -> int | None:
-    """The exit code, or None where it still goes on by then."""
-    latest = time.monotonic() + within_s
-    while time.monotonic() < latest:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.002)
-    return None
 
 
 def recipe(folder: Path, save_steps: int) -> list[str]:
