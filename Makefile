@@ -6,8 +6,8 @@
 PYTHON ?= python3
 PYTHON312 ?= python3.12
 BIN := .venv/bin
-# DIGITS names the digits of its MNIST figures: a folder of IDX files.
-DIGITS ?= mnist
+# DIGITS names the digits of the benches: a folder of MNIST's IDX files; without it, smaller ones.
+DIGITS ?=
 EXTRAS := trl,deepspeed,tunix,mnist,math,webui,dev
 # TORCH_INDEX_URL names another package index for torch, for one of its CUDA or CPU builds.
 TORCH_INDEX := $(if $(TORCH_INDEX_URL),--index-url $(TORCH_INDEX_URL))
@@ -52,13 +52,7 @@ types: install
 	$(BIN)/mypy
 
 bench: install
-	$(BIN)/python benchmarks/reward_speed.py
-	$(BIN)/python benchmarks/eval_speed.py
-	$(BIN)/python benchmarks/step_time.py
-	$(BIN)/python benchmarks/shared_prompts.py
-	$(BIN)/python benchmarks/quickstart_seeds.py
-	$(BIN)/python benchmarks/mnist_speed.py
-	$(BIN)/python benchmarks/mnist_seeds.py --data $(DIGITS)
+	$(BIN)/python benchmarks/all.py $(if $(DIGITS),--data $(DIGITS))
 
 bench-gpu: install
 	$(BIN)/python benchmarks/gpu.py

@@ -1,6 +1,6 @@
 """What do models of Qwen3's real shapes take on an NVIDIA GPU: memory beside the estimate, time beside plain TRL?
 
-    python benchmarks/gpu.py              every case that fits by the estimate; writes docs/benchmarks.md
+    python benchmarks/gpu.py              every case that fits by the estimate; writes docs/benchmarks_gpu.md
     python benchmarks/gpu.py --only 0.6B
 
 Weights are random, made on the device from the shapes that `grpoctl estimate` knows, so every answer is as long as it
@@ -33,7 +33,7 @@ from grpoctl.recipe.load import read_recipe_text
 from grpoctl.recipe.schema import Recipe
 from grpoctl.table import table
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks_gpu.md"
 STEPS = 4
 _NOT_MEASURED = """# On a GPU
 
