@@ -58,7 +58,7 @@ bench-gpu: install
 	$(BIN)/python benchmarks/gpu.py
 
 torture: install
-	$(BIN)/pytest -m torture tests/torture -s
+	$(BIN)/pytest -m torture tests/torture tests/test_wheel.py -s
 
 audit: .venv-audit/bin/pip-audit
 	.venv-audit/bin/python scripts/audit.py
