@@ -14,13 +14,13 @@ def start(words: Sequence[str], said: Path | None = None) -> int:
     if pid:
         return pid
     try:
-        output = os.open(said or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        output = os.open(said or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(output, 1)
         os.dup2(output, 2)
         if said is not None:  # pytest has put others in their place
             import sys
 
-            sys.stdout = sys.stderr = said.open("w", buffering=1, encoding="utf-8", errors="backslashreplace")
+            sys.stdout = sys.stderr = said.open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
         os._exit(cli.main(list(words)))
     finally:
         os._exit(99)

@@ -25,7 +25,7 @@ Run = Callable[..., tuple[int, str]]
 SHORT = (*(word for word in SMALL if not word.startswith(("max_steps", "save_steps"))), "max_steps=1", "save_steps=1")
 
 NAMES = {
-    "spaces": " a  b ",
+    "spaces": "a  b c",  # around a value YAML has none
     "quotes": 'it\'s "mine" `id` $(id)',
     "a new line": "a\nb",
     "escapes": "a\x1b[31m\tb\rc",
@@ -70,8 +70,12 @@ def test_a_run_folder_of_any_name_is_used_and_found_again(
     monkeypatch.chdir(tmp_path)
     made = RunDirectory(runs / "below" / NAMES[kind])
     code, said = run("train", "quickstart", *SHORT, f"output_dir={made.path}")
+    if kind == "surrogates":  # which no recipe.resolved.json can hold
+        assert code == 2 and said.startswith("error: command line: output_dir: is the text "), said
+        return
     assert code == 0, said
-    assert view_run(made).status == "finished" and [each.path for each in all_runs()] == [made.path]
+    listed = [] if kind == "a hidden one" else [made.path]
+    assert view_run(made).status == "finished" and [each.path for each in all_runs()] == listed
     assert {path.name for path in tmp_path.iterdir()} == {"runs"} and {path.name for path in runs.iterdir()} == {
         "below"
     }
@@ -79,7 +83,7 @@ def test_a_run_folder_of_any_name_is_used_and_found_again(
     for words in (
         ("show", name), ("show", str(made.path), "--json"), ("logs", name), ("runs",), ("runs", "--json"),
         ("eval", name, "eval_dataset=tiny_arithmetic_test", "--limit", "2"), ("ask", name, "1 + 1?"),
-        ("compare", name, str(made.path)), ("export", name, "--to", str(tmp_path / "out")),
+        ("compare", name), ("export", name, "--to", str(tmp_path / "out")),
         ("train", "--resume", name, "max_steps=2"),
     ):  # fmt: skip
         code, said = run(*words)
@@ -104,7 +108,10 @@ def test_a_recipe_a_model_and_data_of_any_name_train(
     data.write_text(json.dumps(ROWS))
     entry = {name.encode(errors="replace").decode(): {"file_name": data.name.encode(errors="replace").decode()}}
     (data.parent / "dataset_info.json").write_text(json.dumps(entry))
-    recipe.write_text((shipped.RECIPES / "quickstart.yaml").read_text() + f"run_name: {json.dumps('🚀 ' + kind)}\n")
+    recipe.write_text(
+        (shipped.RECIPES / "quickstart.yaml").read_text()
+        + f"run_name: {json.dumps('🚀 ' + kind, ensure_ascii=False)}\n"
+    )
     before = everything(tmp_path)
     words = ["train", str(recipe), *SHORT, f"dataset={data}", f"model_name_or_path={model}"]
     code, said = run(*words)

@@ -104,7 +104,8 @@ def test_a_model_and_adapters_as_pickles_are_refused(tmp_path: Path, run: Run) -
     code, said = run("train", *small, f"adapter_name_or_path={adapter}", f"output_dir={tmp_path / 'b'}")
     assert code == 2
     assert said.splitlines()[-1] == (
-        f"{adapter}: holds its weights as a pickle, which could run code; save them as adapter_model.safetensors."
+        f"error: {adapter}: holds its weights as a pickle, which could run code; "
+        "save them as adapter_model.safetensors."
     )
     assert not made.exists()
 

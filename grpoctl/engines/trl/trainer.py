@@ -1,50 +1,43 @@
-"""Where does GRPO here differ from TRL's trainer? In what follows, and nowhere else.
+"""Where does GRPO here differ from TRL's trainer? In what follows, in `saving` and in `rehearsal`, and nowhere else.
 
 Completions come from `rollout`, log-probabilities from `log_probs` where the model allows both; rewards, advantages
-and the numbers about them from grpoctl; checkpoints are sealed; and a resumed run is the run that was never stopped.
+and the numbers about them from grpoctl. Checkpoints stand in `saving`, what is tried before a training in `rehearsal`.
 """
 
 import functools
 import inspect
-import logging
 import math
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate.utils import gather_object
 from torch import Tensor
-from trl import GRPOTrainer
 from trl.trainer.utils import split_tensor_dict
 
 from grpoctl.advantage import advantages, spread
 from grpoctl.data.problems import Problem, columns_of
 from grpoctl.engines.trl import vllm
 from grpoctl.engines.trl.log_probs import can_share_prompts, completion_log_probs
+from grpoctl.engines.trl.rehearsal import Rehearsing
 from grpoctl.engines.trl.rollout import Draw, can_roll_out, core_of, draw
+from grpoctl.engines.trl.saving import Saving
 from grpoctl.engines.trl.sharded import whole_weights
 from grpoctl.engines.trl.stirred import can_stir, stirred
 from grpoctl.engines.trl.vllm_weights import verify
 from grpoctl.errors import GrpoctlError
 from grpoctl.record import columns_kept, samples_of
 from grpoctl.rewards.scoring import Scorer, Scores
-from grpoctl.run import checkpoints
 from grpoctl.run.directory import RunDirectory
-
-_log = logging.getLogger(__name__)
-
-_GENERATION = "generation_{}.pt"  # what TRL keeps between two steps on the same completions, by process
 
 
 class NonFinite(GrpoctlError):
     """The loss or the gradient is no number any more."""
 
 
-class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
+class GroupTrainer(Rehearsing, Saving):
     """TRL's trainer with grpoctl's rollouts, rewards, advantages and checkpoints."""
 
     def __init__(
@@ -78,93 +71,6 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """A card is written where a model is exported."""
-
-    # --- rehearsals: nothing that the run is made of has moved after one
-
-    def rehearse(self) -> None:
-        """One micro-step on the first prompts, without a move of the optimiser: it takes as long as a real one."""
-        count = self.args.per_device_train_batch_size // self.num_generations
-        prompts = [self._problems[index % len(self._problems)].prompt for index in range(count)]
-        with self._rehearsing(self._scorer.for_trial()):
-            inputs = self._generate_and_score_completions(self._rows_of(prompts))
-            self.accelerator.backward(self.compute_loss(self.model, inputs))
-
-    def rehearse_longest(self, move: Callable[[], object]) -> None:
-        """A step's rollout, and of its loss what takes the most memory, with every prompt as long as the longest one
-        and every completion as long as it may be. `move` stands for the optimiser."""
-        arguments = self.args
-        count = arguments.per_device_train_batch_size * arguments.steps_per_generation // self.num_generations
-        with self._rehearsing(_Unscored(self._scorer)), self._without_an_end(), self._as_long_as(count) as prompts:
-            batch = self._generate_and_score_completions(self._rows_of(prompts))
-            if arguments.gradient_checkpointing:  # which a training switches on as it begins
-                self.model.gradient_checkpointing_enable(arguments.gradient_checkpointing_kwargs)
-            # The gradients of the first are there while the second is computed.
-            for inputs in split_tensor_dict(batch, arguments.steps_per_generation)[:2]:
-                with self.accelerator.autocast():
-                    loss = self.compute_loss(self.model, inputs)
-                self.accelerator.backward(loss)
-                del loss
-            move()
-
-    def longest_prompt(self) -> int:
-        """In tokens, of the prompts that are trained on."""
-        return max(map(len, self._tokenize_prompts([problem.prompt for problem in self._problems])[0]))
-
-    def _rows_of(self, prompts: Sequence[str]) -> list[dict[str, Any]]:
-        return [
-            {"prompt": prompt, "problem": index % len(self._problems)}
-            for index, prompt in enumerate(prompts)
-            for _ in range(self.num_generations)
-        ]
-
-    @contextmanager
-    def _rehearsing(self, scorer: Any) -> Iterator[None]:
-        kept, seen, on_phase = self._scorer, self.state.num_input_tokens_seen, self.on_phase
-        self.current_gradient_accumulation_steps = self.args.gradient_accumulation_steps
-        self._scorer, self.on_phase = scorer, lambda phase, step: None
-        try:
-            with torch.random.fork_rng():
-                self.model.train()
-                yield
-        finally:
-            self._scorer, self.state.num_input_tokens_seen, self.on_phase = kept, seen, on_phase
-            self.model.zero_grad()
-            self._metrics["train"].clear()
-            self.samples = []
-
-    @contextmanager
-    def _without_an_end(self) -> Iterator[None]:
-        """Every completion becomes as long as it may, whichever way it is drawn, and counts in the loss."""
-        masks: bool = self.args.mask_truncated_completions
-        self.mask_truncated_completions = False
-        generation: Any = getattr(self, "generation_config", None)
-        least = generation.min_new_tokens if generation is not None else None
-        self._ends = ()
-        if generation is not None:
-            generation.min_new_tokens = self.max_completion_length
-        if self.use_vllm:
-            self.vllm_generation.generation_kwargs["ignore_eos"] = True
-        try:
-            yield
-        finally:
-            self.mask_truncated_completions, self._ends = masks, tuple(self.eos_token_ids)
-            if generation is not None:
-                generation.min_new_tokens = least
-            if self.use_vllm:
-                del self.vllm_generation.generation_kwargs["ignore_eos"]
-
-    @contextmanager
-    def _as_long_as(self, count: int) -> Iterator[list[str]]:
-        """So many prompts as long as the longest one, no two alike, as equal ones are computed once."""
-        longest = max(self._tokenize_prompts([problem.prompt for problem in self._problems])[0], key=len)
-        known = len(self._tokenizer)
-        made = {f"rehearsal {number}": [(longest[0] + number) % known, *longest[1:]] for number in range(count)}
-        self._ids_of |= made
-        try:
-            yield list(made)
-        finally:
-            for name in made:
-                del self._ids_of[name]
 
     # --- data
 
@@ -365,114 +271,6 @@ class GroupTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no types
             f"learning_rate (it is {self.args.learning_rate:g}) or max_grad_norm, then go on from the last checkpoint: "
             f"grpoctl train --resume {self._run.name} learning_rate=…"
         )
-
-    # --- checkpoints
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """TRL's checkpoint, written beside and put in place whole."""
-        self.on_phase("writing a checkpoint", self.state.global_step)
-        if self.accelerator.num_processes > 1:
-            self._save_together(model, trial)
-            return
-        with checkpoints.writing(self._run, self.state.global_step) as folder:
-            self._write_checkpoint(model, trial, folder)
-        self._saved()
-
-    def _save_together(self, model: Any, trial: Any) -> None:
-        """Every process writes its part; the first seals the whole."""
-        step, main = self.state.global_step, self.accelerator.is_main_process
-        writing = checkpoints.writing(self._run, step)
-        folder = writing.__enter__() if main else self._run.incoming / self._run.checkpoint(step).name
-        self.accelerator.wait_for_everyone()
-        self._write_checkpoint(model, trial, folder)
-        self.accelerator.wait_for_everyone()
-        if main:
-            writing.__exit__(None, None, None)
-            self._saved()
-        self.accelerator.wait_for_everyone()
-
-    def _write_checkpoint(self, model: Any, trial: Any, folder: Path) -> None:
-        self._output_below = folder.parent
-        try:
-            super()._save_checkpoint(model, trial)
-        finally:
-            del self._output_below
-        if not self.args.save_only_model:
-            state = {
-                "step": self._step,
-                "inputs": self._between_generations(),
-                "metrics": self._of_completions,
-                "batch": self._batch(),
-            }
-            torch.save(state, folder / _GENERATION.format(self.accelerator.process_index))
-
-    def _batch(self) -> list[int]:
-        """What the counting of micro-steps stands on."""
-        arguments = self.args
-        micro_batch = arguments.per_device_train_batch_size
-        counts = [micro_batch, arguments.steps_per_generation, self.num_iterations, self.num_generations]
-        processes = self.accelerator.num_processes
-        return [*counts, processes] if processes > 1 else counts
-
-    def _saved(self) -> None:
-        checkpoints.rotate(self._run, self._keep)
-        self.on_checkpoint(self.state.global_step)
-
-    def _between_generations(self) -> list[dict[str, Any]] | None:
-        """The completions that later steps use again, or None where the next step draws new ones."""
-        every = self.args.steps_per_generation * self.num_iterations
-        inputs: list[dict[str, Any]] | None = self._buffered_inputs if self._step % every else None
-        return inputs
-
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        """Without the copy of a start adapter that stands for the reference: it is made anew from the recipe, and a
-        resume would load it in place of the trained one."""
-        super()._save(output_dir, state_dict)
-        shutil.rmtree(Path(output_dir or self.args.output_dir) / "ref", ignore_errors=True)
-
-    def _get_output_dir(self, trial: Any) -> str:
-        return str(getattr(self, "_output_below", None) or super()._get_output_dir(trial))
-
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        told = [{name: group[name] for name in group if name != "params"} for group in self.optimizer.param_groups]
-        super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is None:
-            return
-        if not self.is_deepspeed_enabled:
-            if not (Path(checkpoint) / "scheduler.pt").is_file():
-                _log.warning("%s: holds the model alone, so the optimiser starts anew.", checkpoint)
-                self.lr_scheduler.last_epoch = self.state.global_step
-            self._let_the_recipe_decide(told)
-        file = Path(checkpoint) / _GENERATION.format(self.accelerator.process_index)
-        if file.is_file():
-            state = torch.load(file, weights_only=True, map_location=self.accelerator.device.type)
-            # A recipe that now counts its steps otherwise draws new completions from here on.
-            if state["batch"] == self._batch():
-                self._step, self._buffered_inputs = state["step"], state["inputs"]
-                self._of_completions = state["metrics"]
-
-    def _let_the_recipe_decide(self, told: list[dict[str, Any]]) -> None:
-        """A checkpoint brings the rates of the recipe that it was written under; the one of now may say others."""
-        schedule = self.lr_scheduler
-        for group, of_the_recipe in zip(self.optimizer.param_groups, told, strict=True):
-            group.update(of_the_recipe)
-        schedule.base_lrs = [group["initial_lr"] for group in self.optimizer.param_groups]
-        # Every schedule that a recipe can name is a factor on the peak rate.
-        factors = [factor(schedule.last_epoch) for factor in schedule.lr_lambdas]
-        for group, peak, factor in zip(self.optimizer.param_groups, schedule.base_lrs, factors, strict=True):
-            group["lr"] = peak * factor
-        schedule._last_lr = [group["lr"] for group in self.optimizer.param_groups]
-
-
-class _Unscored:
-    """In place of rewards: a rehearsal's completions are nothing to judge."""
-
-    def __init__(self, scorer: Scorer) -> None:
-        self.rewards = scorer.rewards
-
-    def score(self, completions: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> Scores:
-        none: list[float | None] = [0.0] * len(completions)
-        return Scores(dict.fromkeys(self.rewards, none), [0.0] * len(completions))
 
 
 def _count_positions(module: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
