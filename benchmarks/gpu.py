@@ -123,6 +123,7 @@ def made_here(recipe: Recipe, folder: Path) -> Any:
     from grpoctl.engines.trl.translate import model_arguments
 
     arguments = model_arguments(recipe)
+    del arguments["use_safetensors"]  # there is no file
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder), **arguments)
 
