@@ -36,8 +36,13 @@ def known_faults(file: Path, program: Sequence[str]) -> list[str] | None:
         )
         return None
     skipped = [package for package in packages if "skip_reason" in package]
-    for package in skipped:
-        print(f"{place}: {package['name']}: was not looked up ({package['skip_reason'][:120]}).", file=sys.stderr)
+    if packages and len(skipped) == len(packages):
+        said = f"the advisory service knows none of its packages ({skipped[0]['skip_reason'][:120]})"
+        print(f"{place}: {said}; try where it can be reached.", file=sys.stderr)
+        return None
+    if skipped:
+        names = ", ".join(package["name"] for package in skipped)
+        print(f"{place}: not looked up: {names} ({skipped[0]['skip_reason'][:120]}).", file=sys.stderr)
     print(f"{place}: {len(packages) - len(skipped)} of {len(packages)} packages looked up")
     return [
         f"{place}: {package['name']}=={package['version']}: {fault['id']}; "
@@ -60,7 +65,7 @@ def main(program: Sequence[str]) -> int:
         if faults is None:
             return 2  # the others would only wait for it as well
         found += faults
-    print("\n".join(found) or "nothing is known against any of them")
+    print("\n".join(found) or "nothing is known against any that was looked up")
     return 1 if found else 0
 
 

@@ -30,9 +30,19 @@ def test_nothing_known_is_0(tmp_path: Path) -> None:
     assert code == 0
     assert out == (
         "common.txt: exact pins\nconstraints/common.txt: 1 of 2 packages looked up\n"
-        "nothing is known against any of them\n"
+        "nothing is known against any that was looked up\n"
     )
-    assert err == "constraints/common.txt: numpy: was not looked up (not there).\n"
+    assert err == "constraints/common.txt: not looked up: numpy (not there).\n"
+
+
+def test_a_service_that_knows_nothing_is_2(tmp_path: Path) -> None:
+    packages = [{"name": name, "skip_reason": "not found"} for name in ("torch", "numpy")]
+    code, out, err = audit(tmp_path, {"dependencies": packages})
+    assert code == 2 and "nothing is known" not in out
+    assert err == (
+        "constraints/common.txt: the advisory service knows none of its packages (not found); "
+        "try where it can be reached.\n"
+    )
 
 
 def test_what_is_known_is_1_with_the_version_that_mends_it(tmp_path: Path) -> None:
