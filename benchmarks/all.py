@@ -53,8 +53,8 @@ def _documents(output: str) -> list[dict[str, Any]]:
 
 def _rewards(output: str) -> Iterator[Row]:
     for found in _documents(output):
-        bare = "math-verify" if found["reward"] == "math" else "a regular expression and float()"
-        yield f"{found['reward']} on {found['texts']}: speed beside bare {bare}", "0.8 or more", f"{found['ratio']:g}"
+        bare = "math-verify" if found["reward"] == "math" else "regular expression and float()"
+        yield f"{found['reward']} on {found['texts']}: speed beside a bare {bare}", "0.8 or more", f"{found['ratio']:g}"
 
 
 def _evals(output: str) -> Iterator[Row]:
@@ -76,7 +76,7 @@ def _steps(output: str) -> Iterator[Row]:
 def _shared(output: str) -> Iterator[Row]:
     for line in output.splitlines():
         cells = re.split(r"\s{2,}", line.strip())
-        if len(cells) == 6 and ":" in cells[2]:
+        if len(cells) == 6 and re.fullmatch(r"[\d.]+", cells[5]):
             what = f"loss of a group with its prompt computed once, {cells[0]}, activations {cells[1]}, {cells[2]}"
             yield what, "pays", cells[5]
 

@@ -13,7 +13,7 @@ _FENCED = re.compile(r"^( *)```[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"^(?: {4}|\t)(.*)$", re.MULTILINE)
 _CODE = re.compile(r"`([^`]+)`", re.DOTALL)
 _ASSIGNED = re.compile(r"^(?:[A-Z_0-9]+=\S*\s+)+")
-_PROGRAMS = ("grpoctl ", "make ", "python ", "pytest ", ".venv/bin/python ", "pip install ", "tensorboard ")
+_PROGRAMS = ("grpoctl ", "make ", "python ", "pytest ", "pip install ", "tensorboard ")
 
 
 @dataclass(frozen=True)
@@ -49,5 +49,5 @@ def _lines(text: str, whole: bool) -> list[str]:
         lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     else:
         lines = [" ".join(code.split()) for code in _CODE.findall(_FENCED.sub("", text))]
-    lines = [_ASSIGNED.sub("", line.strip().removeprefix("$ ")) for line in lines]
+    lines = [_ASSIGNED.sub("", line.strip().removeprefix("$ ")).removeprefix(".venv/bin/") for line in lines]
     return [" ".join(line.split()) if not whole else line for line in lines if line.startswith(_PROGRAMS)]
