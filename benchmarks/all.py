@@ -132,7 +132,7 @@ _PAGE_ASKED = {
     "form edit": "0.5 or less",
     "10,000 steps": "1.5 or less",
     "and its points": "300 or less",
-    "core": "30 or less",
+    "core": "0.30 or less",
     "MiB": "300 or less",
 }
 

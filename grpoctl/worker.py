@@ -107,7 +107,5 @@ def _log_in_place_of_the_screen(run: RunDirectory) -> Iterator[TextIO]:
 
 def _requested(run: RunDirectory) -> int | None:
     """The signal that the launcher got; one that was killed cannot pass any on, and asked for the end by that."""
-    try:
-        return int(run.stop_request.read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return int(signal.SIGTERM) if launched.launcher_is_gone() else None
+    asked = ranks.stop_asked(run)
+    return int(signal.SIGTERM) if asked is None and launched.launcher_is_gone() else asked

@@ -9,9 +9,11 @@ import sys
 import time
 from dataclasses import replace
 
+from grpoctl.clusters import PORT
 from grpoctl.engines.base import Outcome
 from grpoctl.errors import GrpoctlError
 from grpoctl.plan import Plan
+from grpoctl.recipe.schema import Recipe
 from grpoctl.run import launched, ranks
 from grpoctl.run.directory import RunDirectory
 from grpoctl.run.files import write_whole
@@ -50,12 +52,16 @@ def in_processes(command: list[str], plan: Plan, run: RunDirectory, *, leads: bo
     old = ranks.failures(run)  # where another machine leads, it has not cleared them yet
     watchdog = Watchdog(run, plan.recipe.processes, plan.recipe.ddp_timeout, lambda said: _log.warning("%s", said))
     environment = {**os.environ, **launched.environment(plan.recipe)}
+    if plan.recipe.nnodes > 1:
+        _log.info("waiting until all %d machines are here, at most %d s …", plan.recipe.nnodes, plan.recipe.ddp_timeout)
     failure: Failure | None = None
     with stop.listening():
         # A session of its own, so that Ctrl-C reaches this process alone and is passed on once.
         process = subprocess.Popen(command, stdout=sys.stderr, start_new_session=True, env=environment)
         while process.poll() is None and failure is None:
-            if stop() is not None and not run.stop_request.exists():
+            if stop() is not None and not descendants(process.pid):
+                break  # the machines still wait for each other, and there is nothing to save
+            if stop() is not None and run.path.is_dir() and not run.stop_request.exists():
                 write_whole(run.stop_request, str(stop()))
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=0.2)
@@ -67,14 +73,27 @@ def in_processes(command: list[str], plan: Plan, run: RunDirectory, *, leads: bo
                 failure = _failure(run, process, watchdog, old)
         # torchrun would wait half a minute for those that wait for one that is gone.
         end_all()
-        if process.wait() and failure is None:
-            gone = Failure(None, f"torchrun ended with code {process.returncode}.")
+        if process.wait() and failure is None and stop() is None:
+            gone = Failure(None, f"torchrun ended with code {process.returncode}{_met_where(plan.recipe)}.")
             failure = _failure(run, process, watchdog, old) or gone
     if failure is not None:
         if failure.trace:
             _log.error("%s", failure.trace, extra={"log_only": True})
         raise ProcessFailed(failure)
-    return Outcome(view_run(run).step, plan.max_steps, stop())
+    step = view_run(run).step
+    return Outcome(step, plan.max_steps, stop() or (_stopped_elsewhere(run) if step < plan.max_steps else None))
+
+
+def _stopped_elsewhere(run: RunDirectory) -> int:
+    """The signal of a run that ended early without one here: another machine's command got it, or is gone."""
+    return ranks.stop_asked(run) or int(signal.SIGTERM)
+
+
+def _met_where(recipe: Recipe) -> str:
+    if recipe.nnodes == 1:
+        return ""
+    place = f"{recipe.master_addr} (master_addr) at port {recipe.master_port or PORT} (master_port)"
+    return f"; do all {recipe.nnodes} machines run, and reach {place}"
 
 
 def _failure(

@@ -21,6 +21,8 @@ class Job:
     gpus: int = 1
     processes: int = 1
     minutes: int | None = None
+    cpus: int = 8  # of each process
+    sbatch: tuple[str, ...] = ()
     partition: str | None = None
     image: str | None = None
     claim: str | None = None

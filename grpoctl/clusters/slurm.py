@@ -16,11 +16,13 @@ def text_of(job: Job) -> str:
         f"--job-name={job.name}",
         f"--nodes={job.nodes}",
         "--ntasks-per-node=1",
+        f"--cpus-per-task={job.cpus * job.processes}",  # one task has all processes of a machine
         *([f"--gpus-per-node={job.gpus}"] if job.gpus else []),
         *([f"--time={job.minutes}"] if job.minutes is not None else []),
         *([f"--partition={job.partition}"] if job.partition is not None else []),
         f"--signal=TERM@{_WARNED_S}",
         "--output=%x-%j.log",
+        *job.sbatch,
     ]
     command = " ".join(map(quote, command_of(job, job.recipe)))
     lines = [
@@ -29,6 +31,7 @@ def text_of(job: Job) -> str:
         "",
         "set -euo pipefail",
     ]
+    lines.append('export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"')  # which srun does not take over by itself
     if job.nodes > 1:
         first = 'MASTER_ADDR="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | sed -n 1p)"'
         # Jobs that share a machine must not meet at one port.

@@ -19,6 +19,7 @@ from grpoctl.errors import Finding, GrpoctlError, InputError
 
 if TYPE_CHECKING:
     from grpoctl.clusters import Job
+    from grpoctl.recipe.schema import Recipe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nodes", type=int, metavar="N", help="machines (default: nnodes of the recipe)")
     parser.add_argument("--gpus", type=int, metavar="N", help="GPUs of each (default: nproc_per_node); 0 for CPUs")
     parser.add_argument("--time", metavar="HH:MM:SS", help="the longest it may take; minutes alone do too")
+    parser.add_argument("--cpus", type=int, metavar="N", help="CPUs of each process (default 8), under Slurm")
+    parser.add_argument("--sbatch", action="append", default=[], metavar="WORD", help="a word more for #SBATCH")
     parser.add_argument("--partition", metavar="NAME", help="Slurm's partition")
     parser.add_argument("--image", metavar="IMAGE", help="Kubernetes: the image that has grpoctl")
     parser.add_argument("--claim", metavar="NAME", help="Kubernetes: the volume claim for run folders, at /runs")
@@ -66,7 +69,7 @@ def _job(args: argparse.Namespace) -> "Job":
     if read is not None and engine_of(read) != "trl":
         said = f"is {engine_of(read)}, and launch starts engine trl's processes"
         raise InputError(Finding(said, "start the same command on each host by hand", key="engine", file=args.recipe))
-    # The cluster says where machine 0 is.
+    _refuse_what_the_cluster_says(args.recipe, read, args.overrides)
     recipe = load_recipe(args.recipe, [*args.overrides, *_placed(args), "master_addr=cluster"])
     return Job(
         name=job_name(args.recipe),
@@ -77,15 +80,25 @@ def _job(args: argparse.Namespace) -> "Job":
         gpus=recipe.nproc_per_node if args.gpus is None else args.gpus,
         processes=recipe.nproc_per_node,
         minutes=None if args.time is None else minutes_of(args.time),
+        cpus=8 if args.cpus is None else args.cpus,
+        sbatch=tuple(args.sbatch),
         partition=args.partition,
         image=args.image,
         claim=args.claim,
     )
 
 
+def _refuse_what_the_cluster_says(file: str, read: "Recipe | None", overrides: Sequence[str]) -> None:
+    """A recipe wins over the environment, by which each machine is told its place."""
+    given = {word.partition("=")[0] for word in overrides}
+    for key, default in (("node_rank", 0), ("master_addr", None), ("master_port", None)):
+        if key in given or (read is not None and key in read.model_fields_set and getattr(read, key) != default):
+            raise InputError(Finding("is for the cluster to say", "take it out", key=key, file=file))
+
+
 def _placed(args: argparse.Namespace) -> list[str]:
-    for name in ("nodes", "gpus"):
-        value, least = getattr(args, name), 1 if name == "nodes" else 0
+    for name, least in (("nodes", 1), ("gpus", 0), ("cpus", 1)):
+        value = getattr(args, name)
         if value is not None and value < least:
             raise InputError(Finding(f"is {value}", f"use {least} or more", file=f"--{name}"))
     nodes = [] if args.nodes is None else [f"nnodes={args.nodes}"]
@@ -94,7 +107,10 @@ def _placed(args: argparse.Namespace) -> list[str]:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise InputError(Finding("is there already", "name another, or remove it", file=str(path))) from None
     except OSError as error:
         raise InputError(Finding(f"cannot be written ({error.strerror})", "name another", file=str(path))) from None
 

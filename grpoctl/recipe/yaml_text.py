@@ -230,6 +230,8 @@ def _syntax_finding(error: yaml.YAMLError, text: str, file: str) -> Finding:
         problem, fix = "has a tab where YAML wants spaces", "indent with spaces"
     elif "control characters" in said or "special characters" in said:
         problem, fix = "has a control character", "remove it"
+    elif "Unicode character escape" in said:  # JSON writes an emoji as two such halves
+        problem, fix = "has an escape that is no character of its own", "write the character itself"
     elif opened is not None and ("quoted scalar" in context or "flow" in context):
         problem, fix = f"opens a {'quote' if 'quoted' in context else 'bracket'} that is not closed", "close it"
         at = min(opened.line, len(lines) - 1)

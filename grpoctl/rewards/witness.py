@@ -33,7 +33,7 @@ class Witness:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "grpoctl.rewards.witness", str(os.getpid())],
+            [sys.executable, "-m", "grpoctl.rewards.witness", str(os.getpid()), str(_GROWN_MIB), str(_LEAST_SHARE)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             bufsize=0,
@@ -97,7 +97,7 @@ class Call:
 # --- the process beside
 
 
-def watch(process: int, grown_mib: float = _GROWN_MIB) -> None:
+def watch(process: int, grown_mib: float, least_share: float) -> None:
     """Read what the process tells until it is done or gone."""
     started = start_time(process)
     calls: dict[int, tuple[str, int, float, str | None]] = {}
@@ -128,7 +128,7 @@ def watch(process: int, grown_mib: float = _GROWN_MIB) -> None:
             if time.monotonic() > until[number]:
                 problem = f"has held the whole process for more than {timeout_s:g} s over {_some(count)}"
                 problem += " (reward_timeout_s), as a regular expression that runs away does"
-            elif more > grown_mib and _is_short_of_memory():
+            elif more > grown_mib and _is_short_of_memory(least_share):
                 problem = f"has grown the process by {more:,.0f} MiB, and the machine has no more"
             if problem is not None and is_running(process, started):
                 _tell(reward, f"{problem}, so the run was ended", run)
@@ -173,14 +173,14 @@ def _resident_mib(process: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def _is_short_of_memory() -> bool:
+def _is_short_of_memory(least_share: float) -> bool:
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         sizes = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
-        return sizes["MemAvailable"] < _LEAST_SHARE * sizes["MemTotal"]
+        return sizes["MemAvailable"] < least_share * sizes["MemTotal"]
     except (OSError, ValueError, IndexError, KeyError):  # no Linux
         return False
 
 
 if __name__ == "__main__":
-    watch(int(sys.argv[1]))
+    watch(int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]))

@@ -86,6 +86,14 @@ def in_words(failure: Failure, failed: Sequence[Failure]) -> str:
     return failure.error if failure.rank is None or alike else f"rank {failure.rank}: {failure.error}"
 
 
+def stop_asked(run: RunDirectory) -> int | None:
+    """The signal that a command of this run got, on whichever machine."""
+    try:
+        return int(run.stop_request.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
 def behind(beating: Sequence[Beat]) -> list[Beat]:
     """Those that the others wait for: all of them, where nobody is ahead."""
     least = min((beat.count for beat in beating), default=0)

@@ -32,7 +32,14 @@ def test_a_slurm_script_is_right_to_bash_and_keeps_every_word(capsys: pytest.Cap
     text = written(capsys, ODD, "output_dir=/shared/run", *words)
     subprocess.run(["bash", "-n"], input=text, text=True, check=True)
     asked = [shlex.split(line)[1] for line in text.splitlines() if line.startswith("#SBATCH")]
-    assert {"--nodes=2", "--gpus-per-node=8", "--time=1590", "--partition=a b", "--ntasks-per-node=1"} <= set(asked)
+    assert {
+        "--nodes=2",
+        "--cpus-per-task=64",
+        "--gpus-per-node=8",
+        "--time=1590",
+        "--partition=a b",
+        "--ntasks-per-node=1",
+    } <= set(asked)
     assert shlex.split(text.splitlines()[-1]) == [
         "grpoctl", "train", "quickstart", ODD, "output_dir=/shared/run", "nnodes=2", "nproc_per_node=8",
     ]  # fmt: skip
@@ -49,7 +56,12 @@ def test_each_machine_of_a_slurm_job_knows_its_number_and_the_first_one(
     }.items():
         (tmp_path / name).write_text(f"#!/bin/bash\n{script}\n")
         (tmp_path / name).chmod(0o755)
-    around = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_JOB_ID": "12", "SLURM_JOB_NODELIST": "node-[a-b]"}
+    around = {
+        "PATH": f"{tmp_path}:/usr/bin:/bin",
+        "SLURM_JOB_ID": "12",
+        "SLURM_CPUS_PER_TASK": "8",
+        "SLURM_JOB_NODELIST": "node-[a-b]",
+    }
     done = subprocess.run(["bash"], input=text, text=True, capture_output=True, env=around, check=True)
     assert done.stdout.splitlines()[:4] == ["1 node-a 29512", "train", "quickstart", ODD]
 
@@ -95,6 +107,9 @@ def test_one_machine_without_a_gpu_asks_for_none(capsys: pytest.CaptureFixture[s
         (("--on", "slurm", "--time", "soon"), "--time: is soon; write minutes, or HH:MM:SS."),
         (("--on", "slurm", "engine=tunix"), "engine: is tunix"),
         (("--on", "slurm", "lora_rank=0"), "lora_rank: is 0"),
+        (("--on", "slurm", "node_rank=1"), "node_rank: is for the cluster to say; take it out."),
+        (("--on", "slurm", "master_addr=a"), "master_addr: is for the cluster to say; take it out."),
+        (("--on", "slurm", "--cpus", "0"), "--cpus: is 0; use 1 or more."),
         (("--on", "slurm", "--to", "/nowhere/job.sh"), "/nowhere/job.sh: cannot be written"),
     ],
 )
@@ -115,6 +130,15 @@ def test_a_job_is_submitted_on_request(
     assert told["submitted"] == "Submitted batch job 7" and (tmp_path / "got").read_text() == told["text"]
     (tmp_path / "sbatch").write_text("#!/bin/sh\necho 'invalid partition' >&2; exit 1\n")
     assert "sbatch: refuses the job (invalid partition)." in refused(capsys, "--on", "slurm", "--submit")
+
+
+def test_a_file_that_is_there_stays(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("mine")
+    said = refused(capsys, "--on", "slurm", "--to", str(tmp_path / "my.yaml"))
+    assert "my.yaml: is there already; name another, or remove it." in said
+    assert (tmp_path / "my.yaml").read_text() == "mine"
+    assert "wrote" in written(capsys, "--on", "slurm", "--sbatch=--account=x y", "--to", str(tmp_path / "job.sh"))
+    assert "#SBATCH '--account=x y'" in (tmp_path / "job.sh").read_text()
 
 
 def test_times_and_names_as_clusters_write_them() -> None:

@@ -93,6 +93,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("a: 1\nbroken\nb: 2", "has a line that is no key: value"),
         ("a: \x07", "has a control character"),
         ('a: "x\\0y"', "holds a NUL character"),
+        ('a: "\\ud83d\\ude80"', "r.yaml:1: has an escape that is no character of its own; write the character itself."),
     ],
 )
 def test_hostile_text_gets_one_line_with_its_place(text: str, said: str) -> None:

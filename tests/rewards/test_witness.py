@@ -77,12 +77,12 @@ def test_memory_that_runs_out_is_the_rewards_that_took_it(tmp_path: Path, monkey
     reads, writes = os.pipe()
     read = os.read
     sizes = iter([10.0, 120.0, 120.0, 120.0])
-    monkeypatch.setattr(witness, "_is_short_of_memory", lambda: True)
+    monkeypatch.setattr(witness, "_is_short_of_memory", lambda least_share: True)
     monkeypatch.setattr(witness, "_resident_mib", lambda process: next(sizes))
     monkeypatch.setattr(witness, "_tell", lambda reward, problem, run: said.append(f"{reward} {problem}"))
     monkeypatch.setattr(select, "select", lambda *_: ([0], [], []))
     monkeypatch.setattr(os, "read", lambda _, size: read(reads, size))
     os.write(writes, b'["begin", 0, "greedy", 8, 60.0, null]\n')
-    witness.watch(taker.pid, grown_mib=100.0)
+    witness.watch(taker.pid, 100.0, 0.03)
     assert taker.wait(10) == -9
     assert said == ["greedy has grown the process by 110 MiB, and the machine has no more, so the run was ended"]

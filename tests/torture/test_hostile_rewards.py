@@ -7,9 +7,6 @@ mended.
 """
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +16,7 @@ import pytest
 from support import SMALL
 from torture.children import ended, start
 
+from grpoctl.rewards import witness
 from grpoctl.run.directory import RunDirectory
 from grpoctl.run.view import view_run
 
@@ -110,33 +108,18 @@ def test_a_reward_that_prints_a_gigabyte_is_cut_off(tmp_path: Path, grpoctl: Cal
     assert written < 20 * 2**20
 
 
-def test_a_reward_that_leaks_is_named_before_the_machine_is_full(tmp_path: Path) -> None:
-    """Short of memory is what this machine is from the start; the reward grows by 128 MiB a call, and may by 256."""
+def test_a_reward_that_leaks_is_named_before_the_machine_is_full(
+    tmp_path: Path, grpoctl: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It grows by 128 MiB a call and may by 256; that the machine is short of memory is taken for granted."""
+    monkeypatch.setattr(witness, "_GROWN_MIB", 256.0)
+    monkeypatch.setattr(witness, "_LEAST_SHARE", 2.0)
     run, own = RunDirectory(tmp_path / "run"), tmp_path / "own.py"
-    leak = "    KEPT.append(bytearray(os.urandom(1) * (128 << 20)))\n    time.sleep(0.6)\n"
-    own.write_text(GOOD.replace("):\n", f"):\n{leak}").replace("def f", "KEPT = []\ndef f"))
-    beside = tmp_path / "sitecustomize.py"
-    beside.write_text(
-        "import sys\n"
-        "if 'grpoctl.rewards.witness' in ' '.join(getattr(sys, 'orig_argv', [])):\n"
-        "    import grpoctl.rewards.witness as witness\n"
-        "    source = __import__('inspect').getsource(witness)\n"
-        "    source = source.replace('_LEAST_SHARE = 1024.0, 0.03', '_LEAST_SHARE = 256.0, 2.0')\n"
-        "    exec(compile(source, 'witness', 'exec'), {'__name__': '__main__'})\n"
-        "    sys.exit()\n"
-    )
-    rewards = f"reward_funcs=[accuracy, {own}:f]"
-    words = ["train", "quickstart", *SMALL, "max_steps=100", rewards, f"output_dir={run.path}"]
-    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [sys.executable, "-m", "grpoctl", *words],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, "PYTHONPATH": path},
-    )
-    assert done.returncode == -9, done.stderr[-2000:]
-    assert "reward f: has grown the process by" in done.stderr
+    leak = "    KEPT.append(bytearray(b'x') * (128 << 20))\n    time.sleep(0.6)\n"
+    own.write_text(GOOD.replace("def f", "KEPT = []\ndef f").replace("):\n", f"):\n{leak}"))
+    done = grpoctl(*words_of(run.path, own), "max_steps=100", "reward_timeout_s=60")
+    assert done.returncode == -9, done.said
+    assert "reward f: has grown the process by" in done.said
 
 
 def test_data_and_rewards_that_change_between_stop_and_resume_are_noticed(

@@ -6,15 +6,18 @@ said why by itself; one that was killed cannot, and is told of here.
 
 import importlib
 import logging
+import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grpoctl.run import ranks
+from grpoctl.run import launched, ranks
 from grpoctl.run.directory import RunDirectory
+from grpoctl.run.process import descendants
 from grpoctl.run.ranks import Failure
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ def main(folder: str, words: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         # A cluster sends them to every process; the command that started this one takes them, and saves first.
         signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_command, daemon=True).start()
     try:
         torchrun.run(torchrun.parse_args(["--signals_to_handle", "SIGQUIT", *words]))
     except ChildFailedError:
@@ -42,6 +46,13 @@ def main(folder: str, words: list[str]) -> int:
         ranks.tell(directory, Failure(None, f"the processes cannot be started: {_first_line(error)}."))
         return 1
     return 0
+
+
+def _end_with_the_command() -> None:
+    """Where the command is killed while the machines wait for each other; processes that train end by themselves."""
+    while not launched.launcher_is_gone() or descendants(os.getpid()):
+        time.sleep(1)
+    os._exit(1)
 
 
 def _tell_as_it_happens(run: RunDirectory) -> None:
