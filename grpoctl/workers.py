@@ -93,7 +93,7 @@ def _met_where(recipe: Recipe) -> str:
     if recipe.nnodes == 1:
         return ""
     place = f"{recipe.master_addr} (master_addr) at port {recipe.master_port or PORT} (master_port)"
-    return f"; do all {recipe.nnodes} machines run, and reach {place}"
+    return f"; see that all {recipe.nnodes} machines run, and reach {place}"
 
 
 def _failure(
