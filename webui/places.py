@@ -70,6 +70,8 @@ def new_run_folder(name: str) -> Path:
     fix = "use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first"
     if not _NAME.fullmatch(name):
         raise InputError(Finding("can be no run's name", fix, file=printable(name[:80]) or "name"))
+    if name == "latest":
+        raise InputError(Finding("means the newest run to every command", "choose another name", file=name))
     path = runs_root() / name
     if path.resolve().parent != runs_root().resolve():
         raise InputError(Finding("leads out of the runs folder", "take the link away", file=name))

@@ -92,6 +92,23 @@ def test_a_llamafactory_recipe_pasted_in_is_checked_like_any_other(one_page: Ser
     expect(page.locator("#said-of-recipe")).to_contain_text("reward_model")
 
 
+def test_an_emptied_editor_takes_a_recipe_after_a_refresh_and_none_that_is_too_long(
+    one_page: Server, open_page: Open
+) -> None:
+    page = open_page(one_page)
+    expect(page.locator("#facts")).to_be_visible()
+    type_recipe(page, "")
+    page.keyboard.press("Delete")
+    page.wait_for_function("grpo.state.text === ''")
+    page.reload()
+    expect(page.locator(EDITOR)).to_be_visible()
+    type_recipe(page, "model_name_or_path: tiny\nlora_rnk: 3\n")
+    expect(page.locator("#said-of-recipe")).to_contain_text("lora_rnk is no key")
+    page.evaluate("grpo.typed('# ' + 'x'.repeat(400000))")
+    expect(page.locator("#said")).to_contain_text("That is too long for a recipe, and was not taken.")
+    assert text_of(page) == "model_name_or_path: tiny\nlora_rnk: 3\n"
+
+
 def test_a_run_is_started_watched_stopped_and_resumed(serve: Serve, open_page: Open) -> None:
     server = serve()
     page = open_page(server)

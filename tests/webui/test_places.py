@@ -47,6 +47,11 @@ def test_a_run_that_is_there_is_not_trained_over() -> None:
         places.new_run_folder("one")
 
 
+def test_no_run_is_called_what_means_the_newest_one() -> None:
+    with pytest.raises(InputError, match="means the newest run to every command; choose another name"):
+        places.new_run_folder("latest")
+
+
 def test_a_run_is_found_by_any_name_it_has() -> None:
     make_run(Path("saves/运行 1"))
     found = places.run_named("运行 1")

@@ -35,11 +35,15 @@
     }, 150)
   }
   grpo.first = "recipe:quickstart" // what a page that was never used opens
+  const LONGEST = 300000 // characters; the server takes no more than a few megabytes at once
   grpo.typed = text => {
-    if (text === state.text) {
+    if (text && text.length > LONGEST) {
+      say(state.lang === "zh" ? "这对配方来说太长了，没有采用。" : "That is too long for a recipe, and was not taken.", true)
+      if (writeToEditor) writeToEditor("select")
+    } else if (text === state.text) {
       if (!inStep) document.querySelector("#yaml .cm-content")?.setAttribute("aria-describedby", "leaving-editor")
       inStep = true
-    } else if (inStep && text !== null) grpo.set({ text })
+    } else if ((inStep || state.text === "") && text !== null) grpo.set({ text }) // an empty one has nothing to say back
   }
   grpo.write = text => { grpo.set({ text }); if (writeToEditor) writeToEditor("select") }
 
