@@ -28,13 +28,15 @@ def launch(page: Page, arguments: Any) -> Answer:
     if errors:
         raise InputError(errors)
     state: dict[str, Any] = {}
+    said = page.say("Started.")
     if files.on_disk(name) != files.mark_of(text):
         opened = page.text("opened") if name == page.text("recipe") else None
-        state = {"recipe": name, "opened": files.save(name, text, opened or None)}
+        state = _saved(name, files.save(name, text, opened or None))
+        said = f"{page.say('Saved as {file}.', file=places.shown_file(name))} {said}"
     words = launch_words(page, name)  # which is taken by now, so that another would be proposed
     run_name = Path(words[-1].partition("=")[2]).name
     processes.start(words, about=run_name)
-    return Answer({**state, "tab": "runs", "run": run_name, "run_name": ""}, said=page.say("Started."))
+    return Answer({**state, "tab": "runs", "run": run_name, "run_name": ""}, said=said)
 
 
 def recipe_to_use(page: Page) -> str:
@@ -77,6 +79,9 @@ def save(page: Page, arguments: Any) -> Answer:
         raise InputError(Finding("is empty", "write or choose a recipe first", file="YAML"))
     opened = page.text("opened") if name == page.text("recipe") else None
     mark = files.save(name, text, opened or None, over=arguments.get("over") is True)
-    return Answer(
-        {"recipe": name, "opened": mark, "save_as": ""}, said=page.say("Saved as {file}.", file=places.shown_file(name))
-    )
+    return Answer(_saved(name, mark), said=page.say("Saved as {file}.", file=places.shown_file(name)))
+
+
+def _saved(name: str, mark: str) -> dict[str, Any]:
+    """What the page has open from then on."""
+    return {"recipe": name, "source": f"recipe:{name}", "opened": mark, "save_as": ""}

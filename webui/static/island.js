@@ -33,6 +33,8 @@
       if (inStep) clearInterval(beginning)
       else if (state.text) trigger("select")
     }, 150)
+    // The editor's field comes when it likes, and anew at times; a reader of screens is told how to leave it.
+    setInterval(() => document.querySelector("#yaml .cm-content")?.setAttribute("aria-describedby", "leaving-editor"), 500)
   }
   grpo.first = "recipe:quickstart" // what a page that was never used opens
   const LONGEST = 300000 // characters; the server takes no more than a few megabytes at once
@@ -41,7 +43,6 @@
       say(state.lang === "zh" ? "这对配方来说太长了，没有采用。" : "That is too long for a recipe, and was not taken.", true)
       if (writeToEditor) writeToEditor("select")
     } else if (text === state.text) {
-      if (!inStep) document.querySelector("#yaml .cm-content")?.setAttribute("aria-describedby", "leaving-editor")
       inStep = true
     } else if ((inStep || state.text === "") && text !== null) grpo.set({ text }) // an empty one has nothing to say back
   }
