@@ -29,17 +29,6 @@ Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    def started(*words: str) -> tuple[int, str]:
-        code = cli.main(words)
-        said = capfd.readouterr()
-        assert "Traceback" not in said.out + said.err
-        return code, said.out + said.err
-
-    return started
-
-
-@pytest.fixture
 def straight(tmp_path: Path, run: Run) -> RunDirectory:
     made = RunDirectory(tmp_path / "straight")
     assert run("train", "quickstart", *SMALL, f"output_dir={made.path}")[0] == 0

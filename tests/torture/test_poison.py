@@ -14,7 +14,7 @@ import pytest
 from engines.runs import same
 from support import SMALL
 
-from grpoctl import cli, shipped
+from grpoctl import shipped
 from grpoctl.run import checkpoints
 from grpoctl.run.directory import RunDirectory
 
@@ -33,17 +33,6 @@ class Poison:
 
     def __reduce__(self) -> tuple[object, tuple[str, str]]:
         return open, (str(self.made), "w")
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    def started(*words: str) -> tuple[int, str]:
-        code = cli.main(words)
-        said = capfd.readouterr()
-        assert "Traceback" not in said.out + said.err
-        return code, said.out + said.err
-
-    return started
 
 
 def poison(file: Path, made: Path, *, as_zip: bool = True) -> None:
